@@ -1,0 +1,45 @@
+# Diffusion Lite. `make` lists what can be made.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+TWO := -n 2 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab lint clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+book: .venv/.installed ## run every page and lab, and build the book into _build/html
+	@$(BIN)/python tools/build.py
+
+test: lint book ## lint, build the book, then every test: units, labs, browser
+	@echo "== Unit tests"
+	$(PYTEST) -m "not slow and not browser" $(TWO) --cov
+	@echo "== Slow tests"
+	$(PYTEST) -m "slow and not browser"
+	@echo "== Labs, with QUICK=1"
+	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env $(TWO) notebooks
+	@echo "== Pages in a browser"
+	$(PYTEST) -m browser
+
+lab: .venv/.installed ## open the labs in JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: .venv/.installed ## check style, and that nothing generated is committed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+	@! git ls-files --cached --ignored --exclude-standard 2>/dev/null \
+	  | sed 's/$$/: generated, and must not be committed/' | grep .
+
+clean: ## remove everything that was generated, but not .venv
+	rm -rf _build book/ledger.md .coverage* .pytest_cache .ruff_cache
+
+.venv/.installed: requirements.txt pyproject.toml
+	@[ "$$($(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' \
+	  2>/dev/null)" = True ] || { echo "Diffusion Lite needs Python 3.11 or \
+	newer, and '$(PYTHON)' is not one: install it, or name another, as in \
+	make book PYTHON=python3.12" | tr -d '\t' >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py

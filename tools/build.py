@@ -1,0 +1,149 @@
+"""Build the book into _build/html, and execute what has to be executed.
+
+``python tools/build.py`` makes the equation ledger, drops outdated results
+from the execution cache, and runs Jupyter Book with warnings as errors.
+
+Jupyter Book by itself builds too little: its cache of results looks at the
+cells alone, so a change in diffusion_lite/ goes unnoticed; and Sphinx does
+not read a page again for a value glued in from a lab, hides the warnings of
+the pages that it does not read, and keeps pages that are gone. So here a
+result lives as long as the cells *and* the modules that they import; and
+where any file has changed, every page is read again, which takes seconds.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ledger
+from jupyter_cache import get_cache
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIPPED = {"_build", "__pycache__", "node_modules"}
+IMPORT = re.compile(
+    r"from diffusion_lite import ([\w\s,()]+)|diffusion_lite\.(\w+)"
+)
+ENVIRONMENT = {
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
+    "PYTHONUTF8": "1",
+    "TQDM_DISABLE": "1",  # a bar would be text on stderr, a warning
+}
+
+
+def main() -> None:
+    """Build the book, or stop with what is wrong."""
+    if faults := ledger.write(ROOT):
+        sys.exit("The equation ledger does not balance:\n" + "\n".join(faults))
+    page = ROOT / "_build" / "html" / "index.html"
+    built = ROOT / "_build" / "built.sha256"
+    now = digest(sources(ROOT))
+    if page.exists() and built.exists() and built.read_text() == now:
+        print("Nothing has changed since the last build.")
+    else:
+        built.unlink(missing_ok=True)
+        drop_outdated(ROOT)
+        build(ROOT)
+        built.write_text(now)
+    print(f"The book is in {page}")
+
+
+def build(root: Path) -> None:
+    """Run Jupyter Book on every page; exit if there is any warning."""
+    shutil.rmtree(root / "_build" / "html", ignore_errors=True)
+    print("Building the book; labs that changed are run, which takes minutes.")
+    environment = {**os.environ, **ENVIRONMENT}
+    environment.pop("QUICK", None)
+    command = Path(sys.executable).with_name("jupyter-book")
+    failed = subprocess.call(
+        [command, "build", root, "--all", "-W", "-n", "--keep-going"],
+        env=environment,
+    )
+    if failed:
+        sys.exit("The book was not built: the errors are above.")
+
+
+def sources(root: Path) -> list[Path]:
+    """Return every file that is not hidden and not generated."""
+    files = []
+    for folder, subfolders, names in os.walk(root):
+        subfolders[:] = [n for n in subfolders if _is_source(n)]
+        files += [Path(folder, n) for n in names if _is_source(n)]
+    return sorted(files)
+
+
+def _is_source(name: str) -> bool:
+    return name[0] != "." and name not in SKIPPED and "egg-info" not in name
+
+
+def digest(files: list[Path]) -> str:
+    """Return a hash over the names and the contents of files."""
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(str(file).encode())
+        whole.update(hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def drop_outdated(root: Path) -> None:
+    """Drop each cached result whose imported modules or pins have changed."""
+    state = root / "_build" / "executed.json"
+    before = json.loads(state.read_text()) if state.exists() else {}
+    now = {str(file): digest(imports(file, root)) for file in pages(root)}
+    cache = get_cache(root / "_build" / ".jupyter_cache")
+    for record in cache.list_cache_records():
+        if record.uri not in now or now[record.uri] != before.get(record.uri):
+            cache.remove_cache(record.pk)
+    state.parent.mkdir(exist_ok=True)
+    state.write_text(json.dumps(now, indent=1))
+
+
+def pages(root: Path) -> list[Path]:
+    """Return the pages and the labs."""
+    return [*root.glob("book/*.md"), *root.glob("notebooks/*.ipynb")]
+
+
+def imports(page: Path, root: Path) -> list[Path]:
+    """Return requirements.txt and every module that a page leads to."""
+    found: set[Path] = set()
+    waiting = [page]
+    while waiting:
+        for name in _names(code(waiting.pop())):
+            for file in _module(name, root):
+                if file not in found:
+                    found.add(file)
+                    waiting.append(file)
+    return [root / "requirements.txt", *sorted(found)]
+
+
+def code(file: Path) -> str:
+    """Return a lab's cells, or the whole text of any other file."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def _names(text: str) -> set[str]:
+    found = IMPORT.findall(text)
+    return {name for pair in found for name in re.findall(r"\w+", pair[0])} | {
+        name for _, name in found if name
+    }
+
+
+def _module(name: str, root: Path) -> list[Path]:
+    package = root / "diffusion_lite"
+    module = package / f"{name}.py"
+    if module.exists():
+        return [module]
+    folder = (package / name).rglob("*")
+    return sorted(file for file in folder if file.suffix in {".py", ".js"})
+
+
+if __name__ == "__main__":
+    main()

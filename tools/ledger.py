@@ -1,0 +1,214 @@
+"""The equation ledger: every equation with its function and its test.
+
+Three things carry an equation's label, and this script brings them together:
+
+- the page:      $$ ... $$ (eq-alpha-bar)
+- the function:  a line "Book: eq-alpha-bar" in its docstring
+- the test:      @pytest.mark.equation("eq-alpha-bar", oracle="a plain loop")
+
+``python tools/ledger.py`` writes book/ledger.md, or prints what does not
+match, a line a fault, and exits with 1.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FENCED_CODE = re.compile(
+    r"^ *(`{3,})(\{code-cell\}|\w*)[^`{}\n]*\n.*?^ *\1 *$", re.M | re.S
+)
+LABEL = re.compile(r" *\(([^()\s]+)\)")
+MATH_DIRECTIVE_LABEL = re.compile(r"\{math\}[^\n]*\n *:label: *(\S+)")
+BOOK = re.compile(r"\bBook: *(eq-[\w-]+(?:, *eq-[\w-]+)*)")
+
+INTRO = """\
+# The equation ledger
+
+Every numbered equation of the book is here, with the function that computes
+it and the test that shows the function right. Each test goes by another road
+than the function does; the *oracle* is that road. The page is made when the
+book is built, and a numbered equation without a function or without a test
+stops the build.
+"""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A labelled equation on a page."""
+
+    label: str
+    tex: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A function or a test that names an equation."""
+
+    file: str
+    name: str
+    oracle: str = ""
+
+
+@dataclass
+class Ledger:
+    """What the pages, the package and the tests say, and what is wrong."""
+
+    equations: dict[str, Equation] = field(default_factory=dict)
+    functions: dict[str, list[Source]] = field(default_factory=dict)
+    tests: dict[str, list[Source]] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def collect(root: Path) -> Ledger:
+    """Read the book, the package and the tests under root."""
+    ledger = Ledger()
+    for path in sorted((root / "book").glob("*.md")):
+        if path.name != "ledger.md":
+            _read_page(ledger, path)
+    for path in sorted((root / "diffusion_lite").rglob("*.py")):
+        _read_module(ledger, path.relative_to(root).as_posix(), path)
+    for path in sorted((root / "tests").glob("test_*.py")):
+        _read_tests(ledger, path.relative_to(root).as_posix(), path)
+    _compare(ledger)
+    return ledger
+
+
+def _read_page(ledger: Ledger, path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    page = f"book/{path.name}"
+    title = re.search(r"^# +(.+)$", text, re.M)
+    ledger.titles[page] = title[1] if title else path.stem
+    for label in MATH_DIRECTIVE_LABEL.findall(text):
+        ledger.faults.append(
+            f"{page}: write the equation {label} as $$ ... $$ ({label})"
+        )
+    for label, tex in labelled_maths(text):
+        if label in ledger.equations:
+            first = ledger.equations[label].page
+            ledger.faults.append(f"{page}: {label} is already in {first}")
+        else:
+            ledger.equations[label] = Equation(label, tex, page)
+
+
+def labelled_maths(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (label, TeX) for each $$ ... $$ (label) outside of code."""
+    pieces = FENCED_CODE.sub("", text).split("$$")
+    for tex, after in zip(pieces[1::2], pieces[2::2], strict=False):
+        if label := LABEL.match(after):
+            lines = [line.strip() for line in tex.strip().splitlines()]
+            yield label[1], "\n".join(lines)
+
+
+def _read_module(ledger: Ledger, file: str, path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), file)
+    for name, node in _definitions(tree):
+        docstring = " ".join((ast.get_docstring(node) or "").split())
+        for labels in BOOK.findall(docstring):
+            for label in re.split(", *", labels):
+                source = Source(file, name)
+                ledger.functions.setdefault(label, []).append(source)
+
+
+def _read_tests(ledger: Ledger, file: str, path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), file)
+    for name, node in _definitions(tree):
+        for decorator in node.decorator_list:
+            if not ast.unparse(decorator).startswith("pytest.mark.equation"):
+                continue
+            mark = re.fullmatch(
+                r"pytest\.mark\.equation\(('[^']+'), oracle=(['\"].+['\"])\)",
+                ast.unparse(decorator),
+            )
+            if mark is None:
+                ledger.faults.append(
+                    f"{file}: {name} must be marked "
+                    '@pytest.mark.equation("eq-name", oracle="in words")'
+                )
+                continue
+            label, oracle = map(ast.literal_eval, mark.groups())
+            source = Source(file, name, oracle)
+            ledger.tests.setdefault(label, []).append(source)
+
+
+def _definitions(
+    node: ast.AST, prefix: str = ""
+) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Yield each function and class, with its name as in Class.method."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef):
+            yield prefix + child.name, child
+            yield from _definitions(child, f"{prefix}{child.name}.")
+
+
+def _compare(ledger: Ledger) -> None:
+    for label, equation in ledger.equations.items():
+        if label not in ledger.functions:
+            ledger.faults.append(
+                f"{equation.page}: {label} has no function: write "
+                f'"Book: {label}" in the docstring of the one that computes it'
+            )
+        if label not in ledger.tests:
+            ledger.faults.append(
+                f"{equation.page}: {label} has no test: mark one with "
+                f'@pytest.mark.equation("{label}", oracle="...")'
+            )
+    for named in (ledger.functions, ledger.tests):
+        for label in named.keys() - ledger.equations.keys():
+            for source in named[label]:
+                ledger.faults.append(
+                    f"{source.file}: {source.name} names {label}, "
+                    "which is on no page"
+                )
+    ledger.faults.sort()
+
+
+def render(ledger: Ledger) -> str:
+    """Return the ledger's page in MyST Markdown."""
+    parts = [INTRO]
+    page = None
+    for label, equation in ledger.equations.items():
+        if equation.page != page:
+            page = equation.page
+            parts.append(f"## {ledger.titles[page]}\n")
+        parts.append(f":::::{{card}} Equation {{eq}}`{label}`\n")
+        parts.append(f"$$\n{equation.tex}\n$$\n")
+        for source in ledger.functions[label]:
+            parts.append(_folded("The function", source))
+        for source in ledger.tests[label]:
+            parts.append(f"Tested against {source.oracle}:\n")
+            parts.append(_folded("The test", source))
+        parts.append(":::::\n")
+    return "\n".join(parts)
+
+
+def _folded(kind: str, source: Source) -> str:
+    return (
+        f"::::{{dropdown}} {kind} `{source.name}` in `{source.file}`\n"
+        f"```{{literalinclude}} /{source.file}\n"
+        f":pyobject: {source.name}\n"
+        "```\n"
+        "::::\n"
+    )
+
+
+def write(root: Path) -> list[str]:
+    """Write root/book/ledger.md if it changed; return the faults instead."""
+    ledger = collect(root)
+    if ledger.faults:
+        return ledger.faults
+    path = root / "book" / "ledger.md"
+    text = render(ledger)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(write(ROOT)) or 0)
