@@ -39,7 +39,7 @@ clean: ## remove everything that was generated, but not .venv
 
 .venv/.installed: requirements.txt pyproject.toml
 	@[ "$$($(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' \
-	  2>/dev/null)" = True ] || { echo "Diffusion Lite needs Python 3.11 or \
-	newer, and '$(PYTHON)' is not one: install it, or name another, as in \
-	make book PYTHON=python3.12" | tr -d '\t' >&2; exit 1; }
+	  2>/dev/null)" = True ] || { echo "Diffusion Lite needs Python 3.11 or" \
+	  "newer, and '$(PYTHON)' is not one: install it, or name another, as in" \
+	  "make book PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) tools/bootstrap.py

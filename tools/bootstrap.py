@@ -12,9 +12,8 @@ import sys
 VENV = ".venv"
 LOG = os.path.join(VENV, "install.log")
 STAMP = os.path.join(VENV, ".installed")
-PYTHON = os.path.join(
-    VENV, *(["Scripts", "python.exe"] if os.name == "nt" else ["bin", "python"])
-)
+BIN = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin")
+PYTHON = os.path.join(BIN, "python")
 
 
 def main():

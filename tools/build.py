@@ -20,11 +20,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ledger
 from jupyter_cache import get_cache
 
+import ledger
+
 ROOT = Path(__file__).resolve().parent.parent
-SKIPPED = {"_build", "__pycache__", "node_modules"}
+INPUTS = [
+    "*",
+    "book/**/*",
+    "notebooks/*.ipynb",
+    "diffusion_lite/**/*",
+    "t*/*.py",
+]
 IMPORT = re.compile(
     r"from diffusion_lite import ([\w\s,()]+)|diffusion_lite\.(\w+)"
 )
@@ -68,16 +75,13 @@ def build(root: Path) -> None:
 
 
 def sources(root: Path) -> list[Path]:
-    """Return every file that is not hidden and not generated."""
-    files = []
-    for folder, subfolders, names in os.walk(root):
-        subfolders[:] = [n for n in subfolders if _is_source(n)]
-        files += [Path(folder, n) for n in names if _is_source(n)]
-    return sorted(files)
-
-
-def _is_source(name: str) -> bool:
-    return name[0] != "." and name not in SKIPPED and "egg-info" not in name
+    """Return every file that the book can be made of."""
+    found = {file for pattern in INPUTS for file in root.glob(pattern)}
+    return sorted(
+        file
+        for file in found
+        if file.is_file() and file.name[0] != "." and file.suffix != ".pyc"
+    )
 
 
 def digest(files: list[Path]) -> str:
@@ -130,10 +134,8 @@ def code(file: Path) -> str:
 
 
 def _names(text: str) -> set[str]:
-    found = IMPORT.findall(text)
-    return {name for pair in found for name in re.findall(r"\w+", pair[0])} | {
-        name for _, name in found if name
-    }
+    matches = " ".join(" ".join(pair) for pair in IMPORT.findall(text))
+    return set(re.findall(r"\w+", matches))
 
 
 def _module(name: str, root: Path) -> list[Path]:

@@ -19,11 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FENCED_CODE = re.compile(
-    r"^ *(`{3,})(\{code-cell\}|\w*)[^`{}\n]*\n.*?^ *\1 *$", re.M | re.S
+EQUATION = re.compile(
+    r"\$\$((?:(?!\$\$).)*)\$\$ *\(([^()\s]+)\) *$", re.M | re.S
 )
-LABEL = re.compile(r" *\(([^()\s]+)\)")
-MATH_DIRECTIVE_LABEL = re.compile(r"\{math\}[^\n]*\n *:label: *(\S+)")
+OTHER_FORM = re.compile(
+    r"^[ >]*(`{3,}\{math\}|:{3,}\{math\}"
+    r"|\\begin\{(?:align|equation|gather|multline)\})",
+    re.M,
+)
 BOOK = re.compile(r"\bBook: *(eq-[\w-]+(?:, *eq-[\w-]+)*)")
 
 INTRO = """\
@@ -85,25 +88,16 @@ def _read_page(ledger: Ledger, path: Path) -> None:
     page = f"book/{path.name}"
     title = re.search(r"^# +(.+)$", text, re.M)
     ledger.titles[page] = title[1] if title else path.stem
-    for label in MATH_DIRECTIVE_LABEL.findall(text):
-        ledger.faults.append(
-            f"{page}: write the equation {label} as $$ ... $$ ({label})"
-        )
-    for label, tex in labelled_maths(text):
+    for form in OTHER_FORM.findall(text):
+        ledger.faults.append(f"{page}: write $$ ... $$ instead of {form}")
+    for tex, label in EQUATION.findall(text):
         if label in ledger.equations:
             first = ledger.equations[label].page
             ledger.faults.append(f"{page}: {label} is already in {first}")
         else:
-            ledger.equations[label] = Equation(label, tex, page)
-
-
-def labelled_maths(text: str) -> Iterator[tuple[str, str]]:
-    """Yield (label, TeX) for each $$ ... $$ (label) outside of code."""
-    pieces = FENCED_CODE.sub("", text).split("$$")
-    for tex, after in zip(pieces[1::2], pieces[2::2], strict=False):
-        if label := LABEL.match(after):
-            lines = [line.strip() for line in tex.strip().splitlines()]
-            yield label[1], "\n".join(lines)
+            lines = [line.strip(" >") for line in tex.strip().splitlines()]
+            equation = Equation(label, "\n".join(lines), page)
+            ledger.equations[label] = equation
 
 
 def _read_module(ledger: Ledger, file: str, path: Path) -> None:
@@ -119,22 +113,23 @@ def _read_module(ledger: Ledger, file: str, path: Path) -> None:
 def _read_tests(ledger: Ledger, file: str, path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), file)
     for name, node in _definitions(tree):
-        for decorator in node.decorator_list:
-            if not ast.unparse(decorator).startswith("pytest.mark.equation"):
+        for mark in node.decorator_list:
+            if "pytest.mark.equation" not in ast.unparse(mark):
                 continue
-            mark = re.fullmatch(
-                r"pytest\.mark\.equation\(('[^']+'), oracle=(['\"].+['\"])\)",
-                ast.unparse(decorator),
-            )
-            if mark is None:
-                ledger.faults.append(
-                    f"{file}: {name} must be marked "
-                    '@pytest.mark.equation("eq-name", oracle="in words")'
-                )
-                continue
-            label, oracle = map(ast.literal_eval, mark.groups())
-            source = Source(file, name, oracle)
-            ledger.tests.setdefault(label, []).append(source)
+            match mark:
+                case ast.Call(
+                    args=[ast.Constant(str(label))],
+                    keywords=[
+                        ast.keyword("oracle", ast.Constant(str(oracle)))
+                    ],
+                ):
+                    source = Source(file, name, oracle)
+                    ledger.tests.setdefault(label, []).append(source)
+                case _:
+                    ledger.faults.append(
+                        f"{file}: {name} must be marked "
+                        '@pytest.mark.equation("eq-name", oracle="in words")'
+                    )
 
 
 def _definitions(
@@ -179,8 +174,8 @@ def render(ledger: Ledger) -> str:
             parts.append(f"## {ledger.titles[page]}\n")
         parts.append(f":::::{{card}} Equation {{eq}}`{label}`\n")
         parts.append(f"$$\n{equation.tex}\n$$\n")
-        for source in ledger.functions[label]:
-            parts.append(_folded("The function", source))
+        functions = ledger.functions[label]
+        parts += [_folded("The function", source) for source in functions]
         for source in ledger.tests[label]:
             parts.append(f"Tested against {source.oracle}:\n")
             parts.append(_folded("The test", source))
