@@ -1,0 +1,174 @@
+"""The build: what is executed again, and when the book is built at all."""
+
+import json
+
+import nbformat
+import pytest
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from nbformat.v4 import new_code_cell, new_notebook
+
+import build
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Two labs: one leads to three modules, one to none of them."""
+    files = {
+        "requirements.txt": "torch==1\n",
+        "book/01_top.md": "from diffusion_lite.bottom import f\n",
+        "diffusion_lite/bottom.py": "",
+        "diffusion_lite/middle.py": "import diffusion_lite.bottom as b\n",
+        "diffusion_lite/top.py": "from diffusion_lite import (\n  middle)\n",
+        "diffusion_lite/other.py": "",
+        "diffusion_lite/live/figure.js": "",
+        "diffusion_lite/live/__init__.py": "",
+        "tests/test_top.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "notebooks").mkdir()
+    write_lab(tmp_path, "a", "from diffusion_lite.top import f")
+    write_lab(tmp_path, "b", "from diffusion_lite import (\n  other,\n)")
+    return tmp_path
+
+
+def write_lab(root, name, source):
+    lab = new_notebook(cells=[new_code_cell(source)])
+    nbformat.write(lab, root / "notebooks" / f"{name}.ipynb")
+
+
+def imported(root, page):
+    found = build.imports(root / page, root)
+    return [file.relative_to(root).as_posix() for file in found]
+
+
+def test_imports_are_followed_to_the_ground(book):
+    assert imported(book, "notebooks/a.ipynb") == [
+        "requirements.txt",
+        "diffusion_lite/bottom.py",
+        "diffusion_lite/middle.py",
+        "diffusion_lite/top.py",
+    ]
+    assert imported(book, "notebooks/b.ipynb") == [
+        "requirements.txt",
+        "diffusion_lite/other.py",
+    ]
+    assert imported(book, "book/01_top.md")[1:] == ["diffusion_lite/bottom.py"]
+
+
+def test_a_subpackage_counts_with_its_scripts(book):
+    write_lab(book, "a", "from diffusion_lite.live import Figure")
+    assert imported(book, "notebooks/a.ipynb")[1:] == [
+        "diffusion_lite/live/__init__.py",
+        "diffusion_lite/live/figure.js",
+    ]
+
+
+def execute(root):
+    """Put both labs into the cache, as if they had been executed."""
+    cache = get_cache(root / "_build" / ".jupyter_cache")
+    for path in root.glob("notebooks/*.ipynb"):
+        lab = nbformat.read(path, as_version=4)
+        cache.cache_notebook_bundle(
+            CacheBundleIn(lab, str(path)), check_validity=False, overwrite=True
+        )
+
+
+def cached(root):
+    cache = get_cache(root / "_build" / ".jupyter_cache")
+    return sorted(record.uri[-7] for record in cache.list_cache_records())
+
+
+@pytest.mark.parametrize(
+    ("changed", "left"),
+    [
+        ("diffusion_lite/bottom.py", ["b"]),
+        ("diffusion_lite/other.py", ["a"]),
+        ("diffusion_lite/live/figure.js", ["a", "b"]),
+        ("requirements.txt", []),
+    ],
+)
+def test_a_change_drops_the_results_that_rest_on_it(book, changed, left):
+    build.drop_outdated(book)
+    execute(book)
+    build.drop_outdated(book)
+    assert cached(book) == ["a", "b"]
+    (book / changed).write_text("# changed")
+    build.drop_outdated(book)
+    assert cached(book) == left
+
+
+def test_results_of_a_lab_that_is_gone_are_dropped(book):
+    build.drop_outdated(book)
+    execute(book)
+    (book / "notebooks" / "b.ipynb").unlink()
+    build.drop_outdated(book)
+    assert cached(book) == ["a"]
+
+
+def test_without_a_record_of_the_modules_every_result_is_dropped(book):
+    build.drop_outdated(book)
+    execute(book)
+    (book / "_build" / "executed.json").write_text(json.dumps({}))
+    build.drop_outdated(book)
+    assert cached(book) == []
+
+
+@pytest.fixture
+def jupyter_book(book, monkeypatch):
+    """Stand in for Jupyter Book: count its runs, and fail where told to."""
+    runs = []
+
+    def call(command, env):
+        runs.append(env)
+        page = book / "_build" / "html" / "index.html"
+        page.parent.mkdir(parents=True)
+        page.touch()
+        return call.status
+
+    call.status = 0
+    call.runs = runs
+    monkeypatch.setattr(build, "ROOT", book)
+    monkeypatch.setattr(build.subprocess, "call", call)
+    return call
+
+
+def test_the_book_is_built_when_a_file_has_changed(
+    book, jupyter_book, monkeypatch, capsys
+):
+    monkeypatch.setenv("QUICK", "1")
+    build.main()
+    assert len(jupyter_book.runs) == 1
+    assert "QUICK" not in jupyter_book.runs[0]
+    assert jupyter_book.runs[0]["TQDM_DISABLE"] == "1"
+    build.main()
+    assert len(jupyter_book.runs) == 1
+    assert "index.html" in capsys.readouterr().out
+    (book / "book" / "01_top.md").write_text("New words.")
+    build.main()
+    assert len(jupyter_book.runs) == 2
+
+
+def test_a_page_that_is_gone_leaves_the_built_book(book, jupyter_book):
+    build.main()
+    (book / "_build" / "html" / "gone.html").touch()
+    (book / "book" / "01_top.md").write_text("New words.")
+    build.main()
+    assert not (book / "_build" / "html" / "gone.html").exists()
+
+
+def test_a_failed_build_does_not_count(book, jupyter_book):
+    jupyter_book.status = 1
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="was not built"):
+            build.main()
+    assert len(jupyter_book.runs) == 2
+
+
+def test_a_fault_in_the_ledger_stops_the_build(book, jupyter_book):
+    (book / "book" / "01_top.md").write_text("$$ x $$ (eq-x)\n")
+    with pytest.raises(SystemExit, match="eq-x has no test"):
+        build.main()
+    assert not jupyter_book.runs
