@@ -55,7 +55,7 @@ def svg(width, height, body, title):
     )
 
 
-def logo(data, noise, n=28, size=116, step=110, scale=28, seed=4):
+def logo(data, noise, n=28, size=116, step=110, scale=26, seed=4):
     """Five rings in a row; the first is data, the last is noise."""
     generator = np.random.default_rng(seed)
     eps = np.clip(generator.standard_normal((n, 2)), -1.6, 1.6)
