@@ -39,7 +39,11 @@ ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
     "PYTHONUTF8": "1",
     "TQDM_DISABLE": "1",  # a bar would be text on stderr, a warning
+    "SPYDER": "",  # or tqdm.auto makes a widget that TQDM_DISABLE cannot stop
 }
+# IPython runs with a profile of the book's own, not with the reader's. Its
+# kernel is told not to warn that it speaks without encryption.
+KERNEL = 'c.IPKernelApp.log_level = "ERROR"\n'
 
 
 def main() -> None:
@@ -63,8 +67,12 @@ def build(root: Path) -> None:
     """Run Jupyter Book on every page; exit if there is any warning."""
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
     print("Building the book; labs that changed are run, which takes minutes.")
-    environment = {**os.environ, **ENVIRONMENT}
+    ipython = root / "_build" / "ipython"
+    environment = {**os.environ, **ENVIRONMENT, "IPYTHONDIR": str(ipython)}
     environment.pop("QUICK", None)
+    profile = ipython / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL)
     command = Path(sys.executable).with_name("jupyter-book")
     failed = subprocess.call(
         [command, "build", root, "--all", "-W", "-n", "--keep-going"],

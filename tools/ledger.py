@@ -114,7 +114,7 @@ def _read_tests(ledger: Ledger, file: str, path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), file)
     for name, node in _definitions(tree):
         for mark in node.decorator_list:
-            if "pytest.mark.equation" not in ast.unparse(mark):
+            if not ast.unparse(mark).startswith("pytest.mark.equation"):
                 continue
             match mark:
                 case ast.Call(
@@ -174,23 +174,23 @@ def render(ledger: Ledger) -> str:
             parts.append(f"## {ledger.titles[page]}\n")
         parts.append(f":::::{{card}} Equation {{eq}}`{label}`\n")
         parts.append(f"$$\n{equation.tex}\n$$\n")
-        functions = ledger.functions[label]
-        parts += [_folded("The function", source) for source in functions]
+        for source in ledger.functions[label]:
+            parts += _folded("Computed by", source)
         for source in ledger.tests[label]:
-            parts.append(f"Tested against {source.oracle}:\n")
-            parts.append(_folded("The test", source))
+            parts += _folded(f"Tested against {source.oracle} by", source)
         parts.append(":::::\n")
     return "\n".join(parts)
 
 
-def _folded(kind: str, source: Source) -> str:
-    return (
-        f"::::{{dropdown}} {kind} `{source.name}` in `{source.file}`\n"
-        f"```{{literalinclude}} /{source.file}\n"
-        f":pyobject: {source.name}\n"
-        "```\n"
-        "::::\n"
-    )
+def _folded(title: str, source: Source) -> list[str]:
+    return [
+        f"::::{{dropdown}} {title} `{source.name}` in `{source.file}`",
+        f"```{{literalinclude}} /{source.file}",
+        f":pyobject: {source.name}",
+        ":dedent:",
+        "```",
+        "::::\n",
+    ]
 
 
 def write(root: Path) -> list[str]:
