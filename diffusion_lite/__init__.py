@@ -1,0 +1,20 @@
+"""Diffusion Lite: the code of the book, one module a chapter.
+
+Import the modules by name, for example
+``from diffusion_lite.forward import q_sample``. From the ground floor up;
+a module imports only from floors below its own:
+
+0. ``arguments``         what a function accepts: batches and time steps
+   ``schedules``         how much noise each step adds
+1. ``forward``           q(x_t | x_{t-1}) and q(x_t | x_0)
+   ``parameterization``  eps, x_0, v and score: four names of one thing
+   ``mixtures``          a Gaussian mixture, where everything is exact
+2. ``posterior``         q(x_{t-1} | x_t, x_0)
+   ``data``              2-D laws and the 8x8 handwritten digits
+3. ``elbo``              what the likelihood bound is made of
+   ``networks``          an MLP for points, a U-Net for pictures
+4. ``training``          the loop that learns, as a generator
+   ``sampling``          the loop that draws, as a generator
+5. ``metrics``           how good the samples are, and the floor
+   ``plotting``          how it looks
+"""

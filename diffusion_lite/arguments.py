@@ -1,0 +1,96 @@
+"""What a function accepts: batches of data and time steps.
+
+Every public function checks its arguments here, at the door, so that a
+mistake is named where it is made and never becomes a NaN later.
+"""
+
+import operator
+
+import torch
+from torch import Tensor
+
+
+def batch(name: str, x: Tensor) -> Tensor:
+    """Return x if it is a batch: a float tensor (B, ...), finite, B >= 1.
+
+    Raises:
+        ValueError: names the argument, what was given, what is allowed.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        given = getattr(x, "dtype", type(x).__name__)
+        raise ValueError(f"{name} must be a float tensor, got {given}")
+    if x.ndim == 0 or x.numel() == 0:
+        raise ValueError(
+            f"{name} must be a batch (B, ...) of at least one example, "
+            f"got shape {tuple(x.shape)}"
+        )
+    if not bool(torch.isfinite(x).all()):
+        bad = int((~torch.isfinite(x)).sum())
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinity")
+    return x
+
+
+def same_shape(name_1: str, x_1: Tensor, name_2: str, x_2: Tensor) -> None:
+    """Check that both are batches, and of one shape.
+
+    Raises:
+        ValueError: names both arguments and both shapes.
+    """
+    batch(name_1, x_1)
+    batch(name_2, x_2)
+    if x_1.shape != x_2.shape:
+        raise ValueError(
+            f"{name_1} and {name_2} must have one shape, got "
+            f"{tuple(x_1.shape)} and {tuple(x_2.shape)}"
+        )
+
+
+def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
+    """Return t as an int64 tensor on the CPU, () or (B,), if it is in range.
+
+    Raises:
+        ValueError: t is not whole, not () or (B,), or out of range.
+    """
+    allowed = f"whole numbers from {lowest} to {highest}"
+    if isinstance(t, Tensor):
+        whole = t.dtype in (torch.int64, torch.int32, torch.int16)
+        if not whole or t.ndim > 1:
+            raise ValueError(
+                f"t must be an int or an int64 tensor (B,), {allowed}; "
+                f"got {t.dtype}, shape {tuple(t.shape)}"
+            )
+        t = t.cpu().long()
+    else:
+        t = torch.tensor(_whole(t, allowed))
+    if t.numel() and not lowest <= int(t.min()) <= int(t.max()) <= highest:
+        outside = t[(t < lowest) | (t > highest)].tolist()
+        raise ValueError(f"t must be {allowed}, got {outside}")
+    return t
+
+
+def _whole(t: object, allowed: str) -> int:
+    if isinstance(t, bool):
+        raise ValueError(f"t must be {allowed}, got {t!r}")
+    try:
+        return operator.index(t)
+    except TypeError:
+        raise ValueError(f"t must be {allowed}, got {t!r}") from None
+
+
+def at(table: Tensor, t: int | Tensor, x: Tensor, lowest: int = 0) -> Tensor:
+    """Return table[t], shaped to multiply the batch x.
+
+    The table is a schedule's, of T+1 entries in float64. What comes back
+    has x's dtype and device, and shape (B, 1, ..., 1), or (1, 1, ..., 1)
+    where t is a single number.
+
+    Raises:
+        ValueError: t is out of lowest..T, or not one t for each row of x.
+    """
+    t = time_steps(t, lowest, len(table) - 1)
+    if t.ndim and len(t) != len(x):
+        raise ValueError(
+            f"t must be a single number or one for each of the {len(x)} "
+            f"examples, got {len(t)}"
+        )
+    return table[t].to(x).reshape(-1, *[1] * (x.ndim - 1))

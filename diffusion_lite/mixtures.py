@@ -1,0 +1,257 @@
+"""A Gaussian mixture, where everything that we want to learn is known.
+
+A mixture stays a mixture under the forward process. So its density, its
+score, its best possible denoiser and the loss that no network can beat are
+exact, at every t, and a trained network can be held against them.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from diffusion_lite.arguments import at, batch
+from diffusion_lite.schedules import Schedule
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianMixture:
+    """A mixture of K Gaussians in D dimensions, in float64.
+
+    Shapes: weights (K,), positive, of sum 1; means (K, D); covariances
+    (K, D, D), symmetric, positive definite.
+
+    Raises:
+        ValueError: names the argument that is not so, and how.
+    """
+
+    weights: Tensor
+    means: Tensor
+    covariances: Tensor
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "means", "covariances"):
+            x = batch(name, torch.as_tensor(getattr(self, name)))
+            x = x.detach().to("cpu", torch.float64, copy=True)
+            object.__setattr__(self, name, x)
+        _check_shapes(self.weights, self.means, self.covariances)
+        _check_weights(self.weights)
+        _check_covariances(self.covariances)
+
+    @property
+    def dim(self) -> int:
+        """D, the number of dimensions."""
+        return self.means.shape[1]
+
+    @cached_property
+    def _axes(self) -> tuple[Tensor, Tensor]:
+        """The covariances' eigenvalues (K, D) and eigenvectors (K, D, D).
+
+        Noising changes the eigenvalues only.
+        """
+        return torch.linalg.eigh(self.covariances)
+
+    def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw n points, (n, D).
+
+        Raises:
+            ValueError: n < 1.
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        k = torch.multinomial(
+            self.weights, n, replacement=True, generator=generator
+        )
+        z = torch.randn(n, self.dim, generator=generator, dtype=torch.float64)
+        variances, axes = self._axes
+        spread = (axes[k] * variances[k].sqrt()[:, None, :]) @ z[:, :, None]
+        return self.means[k] + spread[:, :, 0]
+
+    def noised(self, t: int, schedule: Schedule) -> "GaussianMixture":
+        """Return q(x_t), exactly: a mixture again, for one t in 0..T.
+
+        Means sqrt(alpha_bar_t) mu_k, covariances
+        alpha_bar_t Sigma_k + (1 - alpha_bar_t) I, the same weights.
+        Book: eq-mixture-noised. Source: Ho et al. 2020, eq. 4, integrated
+        over x_0.
+        """
+        alpha_bar = at(schedule.alpha_bar, t, self.means)[0]
+        eye = torch.eye(self.dim, dtype=torch.float64)
+        return GaussianMixture(
+            self.weights,
+            alpha_bar.sqrt() * self.means,
+            alpha_bar * self.covariances + (1 - alpha_bar) * eye,
+        )
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return the log-density of each row of x, in nats: (B,)."""
+        return self._at_alpha_bar(x, torch.ones(1, 1)).log_prob
+
+    def score(self, x: Tensor) -> Tensor:
+        """Return grad log p at each row of x: (B, D)."""
+        return self._at_alpha_bar(x, torch.ones(1, 1)).score
+
+    def eps(self, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
+        """Return E[eps | x_t], the best possible denoiser: (B, D).
+
+        E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), Tweedie's
+        formula; t may differ from row to row, and runs 0..T.
+        Source: Vincent 2011, eq. 11; Efron 2011, eq. 2.8.
+        """
+        alpha_bar = at(schedule.alpha_bar, t, _double(x_t))
+        q_t = self._at_alpha_bar(x_t, alpha_bar)
+        return (-(1 - alpha_bar).sqrt() * q_t.score).to(x_t)
+
+    def eps_variance(
+        self, x_t: Tensor, t: int | Tensor, schedule: Schedule
+    ) -> Tensor:
+        """Return Var(eps | x_t), the mean over the dimensions: (B,).
+
+        Given its component, eps is Gaussian; the variance is the mean of
+        the components' variances plus the variance of their means.
+        """
+        alpha_bar = at(schedule.alpha_bar, t, _double(x_t))
+        q_t = self._at_alpha_bar(x_t, alpha_bar)
+        noise = 1 - alpha_bar
+        share = q_t.log_share.exp()
+        within = self.dim - noise * (1 / q_t.variances).sum(-1)
+        between = noise * q_t.scores.square().sum(-1)
+        second = (share * (within + between)).sum(-1)
+        return (second - noise[:, 0] * q_t.score.square().sum(-1)) / self.dim
+
+    def floor(
+        self,
+        t: int | Tensor,
+        schedule: Schedule,
+        *,
+        generator: torch.Generator,
+        n: int = 10_000,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss that no network can beat, and its error.
+
+        floor_t = E Var(eps | x_t), the mean over the dimensions: what is
+        left of E |eps - eps_hat|^2 / D when eps_hat is E[eps | x_t]. The
+        inner variance is exact; the outer mean is over n draws of x_t, and
+        the error is its standard error. For t (M,) both have shape (M,).
+
+        Raises:
+            ValueError: n < 2, or t out of 0..T.
+        """
+        if n < 2:
+            raise ValueError(f"n must be at least 2, got {n}")
+        values = [
+            self.eps_variance(q_t.sample(n, generator=generator), s, schedule)
+            for s, q_t in self._noised_at(t, schedule)
+        ]
+        values = torch.stack(values)
+        error = values.std(1) / n**0.5
+        shape = torch.as_tensor(t).shape
+        return values.mean(1).reshape(shape), error.reshape(shape)
+
+    def _noised_at(self, t: int | Tensor, schedule: Schedule) -> list:
+        steps = torch.as_tensor(t).reshape(-1).tolist()
+        return [(s, self.noised(s, schedule)) for s in steps]
+
+    def _at_alpha_bar(self, x: Tensor, alpha_bar: Tensor) -> "_Marginal":
+        """Look at x (B, D) under the mixture noised to alpha_bar (B, 1)."""
+        x = _rows("x", x, self.dim)
+        variances, axes = self._axes
+        variances = alpha_bar[:, None] * variances
+        variances = variances + (1 - alpha_bar[:, None])  # (B, K, D)
+        offset = x[:, None] - alpha_bar[:, None].sqrt() * self.means
+        offset = torch.einsum("kde,bkd->bke", axes, offset)
+        log_component = -0.5 * (
+            offset.square() / variances + (2 * math.pi * variances).log()
+        ).sum(-1)
+        log_joint = self.weights.log() + log_component  # (B, K)
+        log_prob = log_joint.logsumexp(-1)
+        scores = -torch.einsum("kde,bke->bkd", axes, offset / variances)
+        return _Marginal(
+            log_prob, log_joint - log_prob[:, None], variances, scores
+        )
+
+
+def kl_to_noise(mixture: GaussianMixture) -> float:
+    """Return KL(p || N(0, 1)) of a 1-D mixture, in nats.
+
+    The integral of p(x) (log p(x) - log N(x; 0, 1)), by the trapezoid rule
+    on a grid of 20,001 points that reaches 12 standard deviations beyond
+    the outermost means.
+    Book: eq-kl-to-noise.
+
+    Raises:
+        ValueError: the mixture is not 1-D.
+    """
+    if mixture.dim != 1:
+        raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
+    reach = 12 * float(mixture.covariances.max().clamp(min=1).sqrt())
+    low, high = mixture.means.min() - reach, mixture.means.max() + reach
+    x = torch.linspace(float(low), float(high), 20_001, dtype=torch.float64)
+    log_p = mixture.log_prob(x[:, None])
+    log_noise = -(x.square() + math.log(2 * math.pi)) / 2
+    kl = torch.trapezoid(log_p.exp() * (log_p - log_noise), x)
+    return max(0.0, float(kl))  # where it is 0, rounding may leave -1e-16
+
+
+@dataclass(frozen=True, eq=False)
+class _Marginal:
+    """What a noised mixture says of a batch of points."""
+
+    log_prob: Tensor  # (B,)
+    log_share: Tensor  # (B, K), log p(component | x)
+    variances: Tensor  # (B, K, D), along each component's own axes
+    scores: Tensor  # (B, K, D), of each component alone
+
+    @property
+    def score(self) -> Tensor:
+        return (self.log_share.exp()[:, :, None] * self.scores).sum(1)
+
+
+def _double(x: Tensor) -> Tensor:
+    return batch("x_t", x).detach().to("cpu", torch.float64)
+
+
+def _rows(name: str, x: Tensor, dim: int) -> Tensor:
+    batch(name, x)
+    if x.ndim != 2 or x.shape[1] != dim:
+        raise ValueError(
+            f"{name} must be (B, {dim}), got shape {tuple(x.shape)}"
+        )
+    return x.to("cpu", torch.float64)
+
+
+def _check_shapes(weights: Tensor, means: Tensor, covariances: Tensor) -> None:
+    K = len(weights)
+    D = means.shape[-1]
+    given = [tuple(x.shape) for x in (weights, means, covariances)]
+    if given != [(K,), (K, D), (K, D, D)]:
+        raise ValueError(
+            "weights, means and covariances must be (K,), (K, D) and "
+            f"(K, D, D), got {given[0]}, {given[1]} and {given[2]}"
+        )
+
+
+def _check_weights(weights: Tensor) -> None:
+    total = float(weights.sum())
+    if bool((weights <= 0).any()) or abs(total - 1) > 1e-6:
+        raise ValueError(
+            "weights must be positive and sum to 1, got "
+            f"{weights.tolist()} with sum {total:g}"
+        )
+
+
+def _check_covariances(covariances: Tensor) -> None:
+    for k, covariance in enumerate(covariances):
+        if not torch.allclose(covariance, covariance.T):
+            raise ValueError(
+                "covariances must be symmetric, got covariances"
+                f"[{k}] = {covariance.tolist()}"
+            )
+        lowest = float(torch.linalg.eigvalsh(covariance)[0])
+        if lowest <= 0:
+            raise ValueError(
+                "covariances must be positive definite, got lowest "
+                f"eigenvalue {lowest:g} of covariances[{k}]"
+            )

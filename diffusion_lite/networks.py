@@ -1,0 +1,209 @@
+"""Networks that predict the noise: an MLP for points, a U-Net for pictures.
+
+Both are denoisers: forward(x_t, t) -> eps_hat, with integer t (B,).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def time_embedding(t: Tensor, dim: int) -> Tensor:
+    """Return sines and cosines of t at dim / 2 frequencies: (B, dim).
+
+    Wave lengths run from 2 pi to 2 pi 10^4 steps, so that neighbouring
+    steps look alike and distant ones do not. dim must be even.
+    Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020, appendix B.
+    """
+    half = torch.arange(dim // 2, device=t.device) / (dim // 2)
+    angle = t[:, None] * torch.exp(-math.log(10_000) * half)
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+class MLP(nn.Module):
+    """A denoiser for points: forward(x_t (B, dim), t (B,)) -> (B, dim).
+
+    Residual layers, each told the time by a scale and a shift.
+
+    Raises:
+        ValueError: x_t is not (B, dim), t not an integer tensor (B,).
+    """
+
+    def __init__(self, dim: int = 2, width: int = 64, depth: int = 3) -> None:
+        super().__init__()
+        self.dim = dim
+        self.width = width
+        self.time = nn.Sequential(nn.Linear(32, width), nn.SiLU())
+        self.first = nn.Linear(dim, width)
+        self.layers = nn.ModuleList(
+            TimedLayer(width, width) for _ in range(depth)
+        )
+        self.last = nn.Linear(width, dim)
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Return eps_hat (B, dim)."""
+        _check_input(x_t, t, (self.dim,))
+        emb = self.time(time_embedding(t, 32))
+        h = self.first(x_t)
+        for layer in self.layers:
+            h = h + layer(h, emb)
+        return self.last(h)
+
+
+class TimedLayer(nn.Module):
+    """One layer of the MLP: linear, told the time, SiLU."""
+
+    def __init__(self, width: int, emb_dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        self.time = nn.Linear(emb_dim, 2 * width)
+
+    def forward(self, h: Tensor, emb: Tensor) -> Tensor:
+        """Return the layer's change to h (B, width)."""
+        scale, shift = self.time(emb).chunk(2, dim=1)
+        return F.silu(self.linear(h) * (1 + scale) + shift)
+
+
+class UNet(nn.Module):
+    """A denoiser for pictures: forward(x_t, t, y=None) -> eps_hat.
+
+    Pictures are seen at full size with ``width`` channels and at half size
+    with twice that, where self-attention lets distant parts agree. With
+    ``num_classes`` it also takes the label y.
+    Shapes: x_t (B, channels, H, W), H and W even; t and y (B,) integers.
+    Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B.
+
+    Raises:
+        ValueError: x_t, t or y is not so, or y is given or missing wrongly.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        width: int = 32,
+        num_classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        if width < 8 or width % 8:
+            raise ValueError(f"width must be a multiple of 8, got {width}")
+        self.channels = channels
+        self.width = width
+        self.time = nn.Sequential(
+            nn.Linear(2 * width, 4 * width),
+            nn.SiLU(),
+            nn.Linear(4 * width, 4 * width),
+        )
+        self.label = (
+            None
+            if num_classes is None
+            else nn.Embedding(num_classes, 4 * width)
+        )
+        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.down = ResBlock(width, width, 4 * width)
+        self.shrink = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        self.middle_1 = ResBlock(2 * width, 2 * width, 4 * width)
+        self.attention = Attention(2 * width)
+        self.middle_2 = ResBlock(2 * width, 2 * width, 4 * width)
+        self.grow = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.up = ResBlock(2 * width, width, 4 * width)
+        self.norm = nn.GroupNorm(width // 8, width)
+        self.last = nn.Conv2d(width, channels, 3, padding=1)
+
+    def forward(
+        self, x_t: Tensor, t: Tensor, y: Tensor | None = None
+    ) -> Tensor:
+        """Return eps_hat (B, channels, H, W)."""
+        emb = self._embed(x_t, t, y)  # (B, 4 width)
+        skip = self.down(self.first(x_t), emb)  # (B, width, H, W)
+        h = self.shrink(skip)  # (B, 2 width, H/2, W/2)
+        h = self.attention(self.middle_1(h, emb))
+        h = self.middle_2(h, emb)
+        h = self.grow(F.interpolate(h, scale_factor=2))  # (B, width, H, W)
+        h = self.up(torch.cat([h, skip], dim=1), emb)
+        return self.last(F.silu(self.norm(h)))
+
+    def _embed(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
+        """Return what every block is told: the time, and the label if any."""
+        _check_input(x_t, t, (self.channels, -1, -1))
+        if x_t.shape[2] % 2 or x_t.shape[3] % 2:
+            raise ValueError(
+                f"x_t must have even height and width, got {tuple(x_t.shape)}"
+            )
+        emb = self.time(time_embedding(t, 2 * self.width))
+        if y is None and self.label is None:
+            return F.silu(emb)
+        if y is None or self.label is None:
+            given = "no y" if y is None else "a y"
+            built = "without" if self.label is None else "with"
+            raise ValueError(f"got {given}, but built {built} num_classes")
+        _check_labels(y, len(x_t), self.label.num_embeddings)
+        return F.silu(emb + self.label(y))
+
+
+class ResBlock(nn.Module):
+    """Two convolutions beside a short cut, told the time in between."""
+
+    def __init__(self, c_in: int, c_out: int, emb_dim: int) -> None:
+        super().__init__()
+        self.norm_1 = nn.GroupNorm(c_in // 8, c_in)
+        self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.time = nn.Linear(emb_dim, 2 * c_out)
+        self.norm_2 = nn.GroupNorm(c_out // 8, c_out)
+        self.conv_2 = nn.Conv2d(c_out, c_out, 3, padding=1)
+        same = c_in == c_out
+        self.short = nn.Identity() if same else nn.Conv2d(c_in, c_out, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        """Map x (B, c_in, H, W), emb (B, emb_dim) to (B, c_out, H, W)."""
+        scale, shift = self.time(emb)[:, :, None, None].chunk(2, dim=1)
+        h = self.conv_1(F.silu(self.norm_1(x)))
+        h = self.norm_2(h) * (1 + scale) + shift
+        return self.short(x) + self.conv_2(F.silu(h))
+
+
+class Attention(nn.Module):
+    """Self-attention: every place looks at every other place.
+
+    Source: Vaswani et al. 2017, eq. 1, with one head.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(channels // 8, channels)
+        self.qkv = nn.Linear(channels, 3 * channels, bias=False)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x (B, C, H, W) plus what each place has seen."""
+        places = self.norm(x).flatten(2).transpose(1, 2)  # (B, H W, C)
+        q, k, v = self.qkv(places).chunk(3, dim=2)
+        look = (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
+        seen = self.out(look @ v)
+        return x + seen.transpose(1, 2).reshape(x.shape)
+
+
+def _check_input(x_t: Tensor, t: Tensor, shape: tuple) -> None:
+    """Check that x_t is (B, *shape), with -1 for any size, and t (B,)."""
+    same = len(x_t.shape) == 1 + len(shape) and all(
+        want in (-1, size)
+        for want, size in zip(shape, x_t.shape[1:], strict=True)
+    )
+    if not same:
+        want = ", ".join("any" if n == -1 else str(n) for n in shape)
+        raise ValueError(f"x_t must be (B, {want}), got {tuple(x_t.shape)}")
+    if t.shape != x_t.shape[:1] or t.is_floating_point():
+        raise ValueError(
+            f"t must be an integer tensor ({len(x_t)},), one for each row "
+            f"of x_t, got {t.dtype} of shape {tuple(t.shape)}"
+        )
+
+
+def _check_labels(y: Tensor, n: int, num_classes: int) -> None:
+    whole = y.shape == (n,) and not y.is_floating_point()
+    if not whole or int(y.min()) < 0 or int(y.max()) >= num_classes:
+        raise ValueError(
+            f"y must be an integer tensor ({n},) of 0..{num_classes - 1}, "
+            f"got {y.dtype} of shape {tuple(y.shape)}: {y.tolist()[:8]}"
+        )

@@ -1,0 +1,56 @@
+"""The reverse posterior: where x_t came from, if we know x_0."""
+
+from torch import Tensor
+
+from diffusion_lite.arguments import at, same_shape, time_steps
+from diffusion_lite.schedules import Schedule
+
+
+def posterior_mean(
+    x_0: Tensor, x_t: Tensor, t: int | Tensor, schedule: Schedule
+) -> Tensor:
+    """Return the mean of q(x_s | x_t, x_0), where s = t - 1.
+
+    A weighted average of the two ends that we know:
+    sqrt(alpha_bar_s) beta_t / (1 - alpha_bar_t) x_0
+    + sqrt(alpha_t) (1 - alpha_bar_s) / (1 - alpha_bar_t) x_t.
+    Source: Ho et al. 2020, eq. 7.
+    Shapes: x_0 and x_t (B, ...); t an int or (B,), 1..T.
+
+    Raises:
+        ValueError: shapes differ, a value is not finite, t out of 1..T.
+    """
+    same_shape("x_0", x_0, "x_t", x_t)
+    alpha_bar_t = schedule.alpha_bar
+    alpha_bar_s = alpha_bar_t.roll(1)  # entry t holds alpha_bar_{t-1}
+    weight_0 = alpha_bar_s.sqrt() * schedule.beta / (1 - alpha_bar_t)
+    weight_t = schedule.alpha.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+    return (
+        at(weight_0, t, x_0, lowest=1) * x_0
+        + at(weight_t, t, x_0, lowest=1) * x_t
+    )
+
+
+def posterior_variance(t: int | Tensor, schedule: Schedule) -> Tensor:
+    """Return the variance of q(x_s | x_t, x_0), called beta-tilde_t.
+
+    beta_t (1 - alpha_bar_s) / (1 - alpha_bar_t), where s = t - 1: it is 0
+    at t = 1, for x_0 is known. Float64, () for an int t, (B,) for t (B,).
+    Source: Ho et al. 2020, eq. 7.
+
+    Raises:
+        ValueError: t out of 1..T.
+    """
+    t = time_steps(t, 1, schedule.T)
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
+    return schedule.beta[t] * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+
+
+def forward_variance(t: int | Tensor, schedule: Schedule) -> Tensor:
+    """Return beta_t, the other choice for the variance of a reverse step.
+
+    Right where the data are N(0, I); the posterior variance is right where
+    they are a single point. Shapes and errors as posterior_variance.
+    Source: Ho et al. 2020, section 3.2.
+    """
+    return schedule.beta[time_steps(t, 1, schedule.T)]

@@ -1,0 +1,161 @@
+"""How much noise each step adds, and how much of the data is left.
+
+A schedule has T+1 entries: entry 0 is clean data, so the book's index is
+the array's index and ``schedule.alpha_bar[t]`` is the book's symbol.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+MAX_ALPHA_BAR_T = 1e-3
+"""A schedule that leaves more than this of the data's variance warns."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Schedule:
+    """The variances beta_1..beta_T of a forward process.
+
+    Given beta as a tensor (T,), every table has T+1 entries, in float64:
+    ``beta[0] = 0`` and ``alpha_bar[0] = 1`` describe clean data.
+
+    Warns if x_T keeps more than MAX_ALPHA_BAR_T of the data's variance:
+    then sampling from N(0, I) starts in the wrong place.
+
+    Raises:
+        ValueError: beta is not (T,) or has an entry outside (0, 1).
+    """
+
+    beta: Tensor
+
+    def __post_init__(self) -> None:
+        beta = _inside_0_1(torch.as_tensor(self.beta))
+        object.__setattr__(self, "beta", torch.cat([beta.new_zeros(1), beta]))
+        if self.alpha_bar[-1] > MAX_ALPHA_BAR_T:
+            warnings.warn(
+                f"{self!r}: x_T is not noise yet. Its variance is more than "
+                f"{MAX_ALPHA_BAR_T:g} data; use a larger T or larger betas.",
+                stacklevel=3,
+            )
+
+    @property
+    def T(self) -> int:
+        """The number of steps."""
+        return len(self.beta) - 1
+
+    @cached_property
+    def alpha(self) -> Tensor:
+        """The share of variance that step t keeps: 1 - beta_t. (T+1,)."""
+        return 1 - self.beta
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """The share of variance left after t steps. (T+1,).
+
+        alpha_bar_t = alpha_1 alpha_2 ... alpha_t, and alpha_bar_0 = 1.
+        Book: eq-alpha-bar. Source: Ho et al. 2020, above eq. 4.
+        """
+        return self.alpha.cumprod(0)
+
+    @cached_property
+    def snr(self) -> Tensor:
+        """The signal-to-noise ratio; infinite at t = 0. (T+1,).
+
+        snr_t = alpha_bar_t / (1 - alpha_bar_t).
+        Book: eq-snr. Source: Kingma et al. 2021, eq. 2.
+        """
+        return self.alpha_bar / (1 - self.alpha_bar)
+
+    @property
+    def prior_bits(self) -> float:
+        """What is left at T, in bits per dimension: the ELBO's prior term.
+
+        L_T = E KL(q(x_T | x_0) || N(0, I)) = -log2(1 - alpha_bar_T) / 2 for
+        data with mean 0 and variance 1.
+        Book: eq-prior-bits. Source: Ho et al. 2020, eq. 5, first term.
+        """
+        return float(-torch.log1p(-self.alpha_bar[-1]) / (2 * math.log(2)))
+
+    def __repr__(self) -> str:
+        """Say how much of the data is left at T."""
+        return (
+            f"Schedule(T={self.T}, alpha_bar_T={self.alpha_bar[-1]:.2g}, "
+            f"snr_T={self.snr[-1]:.2g}, "
+            f"prior={self.prior_bits:.2g} bits/dim)"
+        )
+
+
+def _inside_0_1(beta: Tensor) -> Tensor:
+    """Return beta in float64 if it is (T,) with all entries in (0, 1)."""
+    if beta.ndim != 1 or len(beta) == 0:
+        raise ValueError(f"beta must be (T,), got shape {tuple(beta.shape)}")
+    beta = beta.detach().to("cpu", torch.float64, copy=True)
+    wrong = ~((beta > 0) & (beta < 1))
+    if wrong.any():
+        t = int(wrong.nonzero()[0, 0]) + 1
+        raise ValueError(
+            f"beta must lie strictly between 0 and 1, got "
+            f"beta_{t} = {beta[t - 1]:g}"
+        )
+    return beta
+
+
+def linear_schedule(
+    T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02
+) -> Schedule:
+    """Return the DDPM paper's schedule: beta rises on a straight line.
+
+    beta_1 and beta_T are those of the paper's thousand steps. Any other T
+    walks the same curve of alpha_bar in T strides, so alpha_bar_T, the
+    total noise, is the same for every T:
+    beta_t = 1 - alpha_bar(1000 t / T) / alpha_bar(1000 (t-1) / T), with
+    log alpha_bar joined by straight lines between the thousand steps.
+    Book: eq-linear-schedule, eq-respaced-beta. Source: Ho et al. 2020,
+    section 4; Nichol and Dhariwal 2021, eq. 19.
+
+    Raises:
+        ValueError: T < 1, or beta_1 or beta_T outside (0, 1).
+    """
+    _at_least_one_step(T)
+    beta = torch.linspace(beta_1, beta_T, 1000, dtype=torch.float64)
+    if T == 1000:
+        return Schedule(beta)
+    _inside_0_1(beta)
+    log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
+    place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T
+    below = place.long().clamp(max=999)
+    step = log_alpha_bar[below + 1] - log_alpha_bar[below]
+    log_alpha_bar = log_alpha_bar[below] + (place - below) * step
+    return Schedule(-log_alpha_bar.diff().expm1())
+
+
+def cosine_schedule(
+    T: int = 1000, s: float = 0.008, beta_max: float = 0.999
+) -> Schedule:
+    """Return the schedule whose alpha_bar falls like a squared cosine.
+
+    alpha_bar_t = f(t) / f(0), f(t) = cos((t/T + s) / (1 + s) pi/2)^2, but
+    no beta is larger than beta_max.
+    Book: eq-cosine-schedule. Source: Nichol and Dhariwal 2021, eq. 17.
+
+    Raises:
+        ValueError: T < 1, s < 0, or beta_max outside (0, 1).
+    """
+    _at_least_one_step(T)
+    if not s >= 0 or not 0 < beta_max < 1:
+        raise ValueError(
+            "s must be at least 0 and beta_max inside (0, 1), got "
+            f"s = {s:g}, beta_max = {beta_max:g}"
+        )
+    u = torch.arange(T + 1, dtype=torch.float64) / T
+    f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
+    return Schedule((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+
+
+def _at_least_one_step(T: int) -> None:
+    if isinstance(T, bool) or not isinstance(T, int) or T < 1:
+        raise ValueError(f"T must be a whole number, at least 1, got {T!r}")

@@ -1,0 +1,277 @@
+"""The oracle, held against autograd, quadrature and simulation."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from diffusion_lite.data import eight_modes, two_modes
+from diffusion_lite.forward import q_sample
+from diffusion_lite.mixtures import GaussianMixture, kl_to_noise
+from diffusion_lite.schedules import cosine_schedule, linear_schedule
+
+SCHEDULE = cosine_schedule(100)
+LINE = torch.linspace(-12, 12, 20_001, dtype=torch.float64)[:, None]
+
+
+def skewed():
+    """Return a 2-D mixture with full, different covariances."""
+    return GaussianMixture(
+        torch.tensor([0.2, 0.5, 0.3]),
+        torch.tensor([[0.0, 1.0], [2.0, -1.0], [-1.0, -1.0]]),
+        torch.tensor(
+            [
+                [[1.0, 0.6], [0.6, 0.5]],
+                [[0.2, -0.1], [-0.1, 0.3]],
+                [[0.05, 0.0], [0.0, 2.0]],
+            ]
+        ),
+    )
+
+
+def integral(values, x):
+    return torch.trapezoid(values, x[:, 0])
+
+
+def test_log_prob_against_torch_distributions(generator):
+    law = skewed()
+    torch_law = torch.distributions.MixtureSameFamily(
+        torch.distributions.Categorical(law.weights),
+        torch.distributions.MultivariateNormal(law.means, law.covariances),
+    )
+    x = 2 * torch.randn(50, 2, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(law.log_prob(x), torch_law.log_prob(x))
+
+
+def test_log_prob_far_away_is_finite():
+    x = torch.tensor([[1e4, -1e4]])
+    assert torch.isfinite(eight_modes().log_prob(x)).all()
+    assert torch.isfinite(eight_modes().score(x)).all()
+
+
+def test_score_is_autograd_of_log_prob(generator):
+    for law in (skewed(), skewed().noised(40, SCHEDULE)):
+        x = 2 * torch.randn(50, 2, generator=generator, dtype=torch.float64)
+        x.requires_grad_()
+        (grad,) = torch.autograd.grad(law.log_prob(x).sum(), x)
+        torch.testing.assert_close(law.score(x).detach(), grad)
+
+
+def test_sample_has_the_mixtures_moments(generator):
+    law, n = skewed(), 200_000
+    x = law.sample(n, generator=generator)
+    mean = law.weights @ law.means
+    offset = law.means - mean
+    covariance = torch.einsum("k,kde->de", law.weights, law.covariances)
+    covariance += torch.einsum("k,kd,ke->de", law.weights, offset, offset)
+    error = (covariance.diagonal() / n).sqrt()
+    assert ((x.mean(0) - mean).abs() < 4 * error).all()
+    torch.testing.assert_close(x.T.cov(), covariance, rtol=0.02, atol=0.02)
+
+
+def test_sample_repeats_with_its_seed():
+    draws = [
+        skewed().sample(5, generator=torch.Generator().manual_seed(s))
+        for s in (1, 1, 2)
+    ]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.equation(
+    "eq-mixture-noised", oracle="quadrature over x_0, density at x_t"
+)
+@pytest.mark.parametrize("t", [1, 30, 99])
+def test_noised_density_by_quadrature(t):
+    # q(x_t) = integral of q(x_t | x_0) p(x_0) d x_0, on a grid of x_0
+    law = two_modes()
+    alpha_bar = SCHEDULE.alpha_bar[t]
+    for x_t in (-1.0, 0.2, 1.5):
+        q = torch.distributions.Normal(
+            alpha_bar.sqrt() * LINE[:, 0], (1 - alpha_bar).sqrt()
+        )
+        joint = law.log_prob(LINE) + q.log_prob(torch.tensor(x_t))
+        expected = integral(joint.exp(), LINE)
+        x_t = torch.tensor([[x_t]])
+        got = law.noised(t, SCHEDULE).log_prob(x_t).exp()[0]
+        torch.testing.assert_close(got, expected, rtol=1e-8, atol=0)
+
+
+def test_noised_at_0_and_T():
+    law = skewed()
+    assert torch.equal(law.noised(0, SCHEDULE).means, law.means)
+    end = law.noised(100, SCHEDULE)
+    eye = torch.eye(2, dtype=torch.float64).expand(3, 2, 2)
+    torch.testing.assert_close(end.covariances, eye, rtol=0, atol=1e-5)
+    torch.testing.assert_close(end.means, 0 * law.means, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("t", [1, 30, 99])
+def test_eps_by_quadrature(t):
+    # E[eps | x_t], with eps = (x_t - sqrt(alpha_bar) x_0) / sqrt(1 - ...)
+    law = two_modes()
+    alpha_bar = SCHEDULE.alpha_bar[t]
+    for place in (-1.0, 0.2, 1.5):
+        eps = (place - alpha_bar.sqrt() * LINE) / (1 - alpha_bar).sqrt()
+        log_joint = law.log_prob(LINE) - eps[:, 0].square() / 2
+        weight = (log_joint - log_joint.max()).exp()
+        total = integral(weight, LINE)
+        mean = integral(weight * eps[:, 0], LINE) / total
+        second = integral(weight * eps[:, 0].square(), LINE) / total
+        x_t = torch.tensor([[place]], dtype=torch.float64)
+        torch.testing.assert_close(
+            law.eps(x_t, t, SCHEDULE)[0, 0], mean, rtol=1e-7, atol=1e-9
+        )
+        torch.testing.assert_close(
+            law.eps_variance(x_t, t, SCHEDULE)[0],
+            second - mean**2,
+            rtol=1e-6,
+            atol=1e-9,
+        )
+
+
+def test_eps_takes_one_t_for_each_row(generator):
+    law = skewed()
+    x_t = torch.randn(3, 2, generator=generator)
+    t = torch.tensor([0, 50, 100])
+    together = law.eps(x_t, t, SCHEDULE)
+    assert together.dtype == torch.float32
+    for i in range(3):
+        alone = law.eps(x_t[i : i + 1], int(t[i]), SCHEDULE)
+        torch.testing.assert_close(together[i : i + 1], alone)
+    assert torch.equal(together[0], torch.zeros(2))
+
+
+@pytest.mark.parametrize("t", [1, 20, 60, 100])
+def test_floor_is_the_best_denoisers_error(t, generator):
+    # The floor averages an exact variance; here the error itself is drawn.
+    law, n = skewed(), 100_000
+    floor, floor_error = law.floor(t, SCHEDULE, generator=generator)
+    x_0 = law.sample(n, generator=generator)
+    eps = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    x_t = q_sample(x_0, t, eps, SCHEDULE)
+    loss = (eps - law.eps(x_t, t, SCHEDULE)).square().mean(1)
+    error = math.hypot(float(loss.std()) / n**0.5, float(floor_error))
+    assert abs(float(loss.mean() - floor)) < 4 * error + 1e-12
+
+
+def test_floor_by_quadrature_and_its_stated_error(generator):
+    law, t = two_modes(), 40
+    q_t = law.noised(t, SCHEDULE)
+    exact = integral(
+        q_t.log_prob(LINE).exp() * law.eps_variance(LINE, t, SCHEDULE), LINE
+    )
+    floor, error = law.floor(t, SCHEDULE, generator=generator)
+    assert floor.shape == error.shape == ()
+    assert abs(float(floor - exact)) < 4 * float(error)
+    floors = torch.stack(
+        [
+            law.floor(t, SCHEDULE, generator=generator, n=500)[0]
+            for _ in range(200)
+        ]
+    )  # the error is what it says
+    _, error = law.floor(t, SCHEDULE, generator=generator, n=500)
+    assert float(floors.std() / error) == pytest.approx(1, abs=0.25)
+
+
+def test_floor_of_a_gaussian_in_closed_form(generator):
+    # x_0 ~ N(0, c): Var(eps | x_t) = alpha_bar c / (alpha_bar c + 1 - ...)
+    law = GaussianMixture(
+        torch.ones(1), torch.zeros(1, 1), torch.tensor([[[0.25]]])
+    )
+    t = torch.tensor([1, 50, 100])
+    alpha_bar = SCHEDULE.alpha_bar[t]
+    expected = alpha_bar / 4 / (alpha_bar / 4 + 1 - alpha_bar)
+    floor, error = law.floor(t, SCHEDULE, generator=generator, n=10)
+    torch.testing.assert_close(floor, expected)
+    torch.testing.assert_close(error, torch.zeros(3).double())
+
+
+def test_floor_starts_at_one_for_smooth_data(generator):
+    # ERRORS: "small t is easy for noise prediction" is the wrong way round
+    law = eight_modes()
+    t = torch.tensor([1, 100])
+    floor, _ = law.floor(t, linear_schedule(1000), generator=generator)
+    assert floor[0] > 0.95
+    last, _ = law.floor(1000, linear_schedule(1000), generator=generator)
+    assert last < 1e-3
+
+
+@pytest.mark.equation("eq-kl-to-noise", oracle="closed form, one Gaussian")
+def test_kl_to_noise_of_one_gaussian_in_closed_form():
+    mean, variance = 0.7, 0.3
+    law = GaussianMixture(
+        torch.ones(1), torch.tensor([[mean]]), torch.tensor([[[variance]]])
+    )
+    expected = (variance + mean**2 - 1 - math.log(variance)) / 2
+    assert kl_to_noise(law) == pytest.approx(expected, rel=1e-6)
+
+
+def test_kl_to_noise_by_monte_carlo_and_at_the_end(generator):
+    law, n = two_modes(), 200_000
+    x = law.sample(n, generator=generator)
+    log_noise = -(x[:, 0].square() + math.log(2 * math.pi)) / 2
+    ratio = law.log_prob(x) - log_noise
+    error = float(ratio.std()) / n**0.5
+    assert abs(kl_to_noise(law) - float(ratio.mean())) < 4 * error
+    kls = [kl_to_noise(law.noised(t, SCHEDULE)) for t in range(101)]
+    assert all(a > b for a, b in itertools.pairwise(kls))
+    assert 0 <= kls[-1] < 1e-12
+
+
+def test_kl_to_noise_wants_a_line():
+    with pytest.raises(ValueError, match="mixture must be 1-D, got 2-D"):
+        kl_to_noise(eight_modes())
+
+
+GOOD = {
+    "weights": [0.5, 0.5],
+    "means": [[0.0], [1.0]],
+    "covariances": [[[1.0]], [[1.0]]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("weights", [0.5, 0.6], "sum to 1, got .* with sum 1.1"),
+        ("weights", [1.5, -0.5], "weights must be positive"),
+        ("weights", [1.0, 0.0], "weights must be positive"),
+        ("weights", [1.0], r"\(K,\), \(K, D\) and \(K, D, D\), got \(1,\)"),
+        ("means", [0.0, 1.0], r"got \(2,\), \(2,\) and \(2, 1, 1\)"),
+        ("means", [[0.0], [math.nan]], "means must be finite"),
+        ("covariances", [[[1.0]]], r"and \(1, 1, 1\)"),
+        ("covariances", [[[1.0]], [[0.0]]], "eigenvalue 0 of covariances"),
+        ("covariances", [[[1.0]], [[-1.0]]], "must be positive definite"),
+    ],
+)
+def test_bad_mixtures_are_named(name, value, message):
+    arguments = {k: torch.tensor(v) for k, v in GOOD.items()}
+    arguments[name] = torch.tensor(value)
+    with pytest.raises(ValueError, match=message):
+        GaussianMixture(**arguments)
+
+
+def test_a_covariance_that_is_not_symmetric_is_named():
+    with pytest.raises(ValueError, match=r"symmetric, got covariances\[0\]"):
+        GaussianMixture(
+            torch.ones(1),
+            torch.zeros(1, 2),
+            torch.tensor([[[1.0, 0.5], [0.2, 1.0]]]),
+        )
+
+
+def test_bad_points_are_named(generator):
+    law = eight_modes()
+    with pytest.raises(ValueError, match=r"x must be \(B, 2\), got shape"):
+        law.log_prob(torch.ones(3, 1))
+    with pytest.raises(ValueError, match="x must be finite"):
+        law.score(torch.tensor([[math.nan, 0.0]]))
+    with pytest.raises(ValueError, match="t must be"):
+        law.eps(torch.ones(1, 2), 101, SCHEDULE)
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        law.sample(0, generator=generator)
+    with pytest.raises(ValueError, match="n must be at least 2, got 1"):
+        law.floor(1, SCHEDULE, generator=generator, n=1)
+    assert law.dim == 2

@@ -1,0 +1,121 @@
+"""Four names of one thing: round trips, limits, and the score."""
+
+import math
+
+import pytest
+import torch
+
+from diffusion_lite.forward import q_sample
+from diffusion_lite.parameterization import (
+    eps_from_v,
+    eps_from_x_0,
+    score_from_eps,
+    v_from_x_0_eps,
+    x_0_from_eps,
+    x_0_from_v,
+)
+from diffusion_lite.schedules import linear_schedule
+
+SCHEDULE = linear_schedule(100)
+T = torch.tensor([1, 2, 50, 99, 100])
+
+
+def normal(generator):
+    return torch.randn(5, 3, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def triple(generator):
+    """Return x_0, eps and their x_t at five different t."""
+    x_0, eps = normal(generator), normal(generator)
+    return x_0, eps, q_sample(x_0, T, eps, SCHEDULE)
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_eps_and_x_0_undo_the_jump(triple):
+    x_0, eps, x_t = triple
+    close(x_0_from_eps(x_t, T, eps, SCHEDULE), x_0)
+    close(eps_from_x_0(x_t, T, x_0, SCHEDULE), eps)
+
+
+def test_v_goes_there_and_back(triple):
+    x_0, eps, x_t = triple
+    v = v_from_x_0_eps(x_0, eps, T, SCHEDULE)
+    close(x_0_from_v(x_t, T, v, SCHEDULE), x_0)
+    close(eps_from_v(x_t, T, v, SCHEDULE), eps)
+
+
+def test_v_is_the_derivative_of_x_t_along_the_circle(triple):
+    # x_t = cos(angle) x_0 + sin(angle) eps: v is its derivative.
+    x_0, eps, x_t = triple
+    angle = SCHEDULE.alpha_bar[T].sqrt().acos()[:, None]
+    small = 1e-6
+    ahead = (angle + small).cos() * x_0 + (angle + small).sin() * eps
+    v = v_from_x_0_eps(x_0, eps, T, SCHEDULE)
+    torch.testing.assert_close((ahead - x_t) / small, v, rtol=1e-4, atol=1e-4)
+
+
+def test_v_ends_are_noise_and_minus_data(triple):
+    x_0, eps, _ = triple
+    assert torch.equal(v_from_x_0_eps(x_0, eps, 0, SCHEDULE), eps)
+    v_T = v_from_x_0_eps(x_0, eps, 100, SCHEDULE)
+    torch.testing.assert_close(v_T, -x_0, rtol=0, atol=0.03)
+
+
+def test_score_is_autograd_of_log_q(triple):
+    x_0, eps, x_t = triple
+    x_t = x_t.clone().requires_grad_()
+    alpha_bar = SCHEDULE.alpha_bar[T][:, None]
+    q = torch.distributions.Normal(
+        alpha_bar.sqrt() * x_0, (1 - alpha_bar).sqrt()
+    )
+    (score,) = torch.autograd.grad(q.log_prob(x_t).sum(), x_t)
+    close(score_from_eps(eps, T, SCHEDULE), score)
+
+
+def test_nothing_to_undo_at_0(triple):
+    x_0, eps, _ = triple
+    assert torch.equal(x_0_from_eps(x_0, 0, eps, SCHEDULE), x_0)
+    v = v_from_x_0_eps(x_0, eps, 0, SCHEDULE)
+    assert torch.equal(x_0_from_v(x_0, 0, v, SCHEDULE), x_0)
+    assert torch.equal(eps_from_v(x_0, 0, v, SCHEDULE), eps)
+
+
+def test_eps_and_score_do_not_exist_at_0(triple):
+    x_0, eps, _ = triple
+    for call in (
+        lambda: eps_from_x_0(x_0, 0, x_0, SCHEDULE),
+        lambda: score_from_eps(eps, 0, SCHEDULE),
+    ):
+        with pytest.raises(ValueError, match="whole numbers from 1 to 100"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (x_0_from_eps, "eps"),
+        (eps_from_x_0, "x_0"),
+        (x_0_from_v, "v"),
+        (eps_from_v, "v"),
+    ],
+)
+def test_bad_input_is_named(function, name):
+    x_t = torch.ones(2, 3)
+    with pytest.raises(ValueError, match=f"x_t and {name} must have one"):
+        function(x_t, 1, torch.ones(2, 4), SCHEDULE)
+    with pytest.raises(ValueError, match=f"{name} must be finite"):
+        function(x_t, 1, math.nan * x_t, SCHEDULE)
+    for t in (-1, 101, 1.0, torch.tensor([1, 2, 3])):
+        with pytest.raises(ValueError, match="t must be"):
+            function(x_t, t, x_t, SCHEDULE)
+
+
+def test_bad_input_of_v_and_score():
+    with pytest.raises(ValueError, match="x_0 and eps must have one"):
+        v_from_x_0_eps(torch.ones(2), torch.ones(3), 1, SCHEDULE)
+    with pytest.raises(ValueError, match="eps must be finite"):
+        score_from_eps(torch.tensor([math.nan]), 1, SCHEDULE)
