@@ -30,7 +30,8 @@ INPUTS = [
     "book/**/*",
     "notebooks/*.ipynb",
     "diffusion_lite/**/*",
-    "t*/*.py",
+    "tests/*.py",
+    "tools/*.py",
 ]
 IMPORT = re.compile(
     r"from diffusion_lite import ([\w\s,()]+)|diffusion_lite\.(\w+)"
