@@ -93,6 +93,10 @@ class GaussianMixture:
         """Return grad log p at each row of x: (B, D)."""
         return self._at_alpha_bar(x, torch.ones(1, 1)).score
 
+    def component_probs(self, x: Tensor) -> Tensor:
+        """Return p(component | x), for each row of x: (B, K)."""
+        return self._at_alpha_bar(x, torch.ones(1, 1)).log_share.exp()
+
     def eps(self, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
         """Return E[eps | x_t], the best possible denoiser: (B, D).
 

@@ -50,6 +50,26 @@ def test_log_prob_far_away_is_finite():
     assert torch.isfinite(eight_modes().score(x)).all()
 
 
+def test_component_probs_are_calibrated(generator):
+    # Of the points that are called component 0 with probability p, a share
+    # p must come from it: draw each component apart, and count.
+    law, n = skewed(), 200_000
+    parts = [
+        GaussianMixture(
+            torch.ones(1), law.means[k : k + 1], law.covariances[k : k + 1]
+        ).sample(int(n * law.weights[k]), generator=generator)
+        for k in range(3)
+    ]
+    p = law.component_probs(torch.cat(parts))
+    torch.testing.assert_close(p.sum(1), torch.ones(len(p)).double())
+    came_from_0 = torch.arange(len(p)) < len(parts[0])
+    for low in (0.1, 0.4, 0.8):
+        called = (p[:, 0] >= low) & (p[:, 0] < low + 0.1)
+        share = came_from_0[called].double()
+        error = float(share.std()) / len(share) ** 0.5
+        assert abs(float(share.mean() - p[called, 0].mean())) < 4 * error
+
+
 def test_score_is_autograd_of_log_prob(generator):
     for law in (skewed(), skewed().noised(40, SCHEDULE)):
         x = 2 * torch.randn(50, 2, generator=generator, dtype=torch.float64)

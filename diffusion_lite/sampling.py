@@ -1,0 +1,94 @@
+"""The loop that draws. It is a generator: the caller owns the loop."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from diffusion_lite.arguments import batch
+from diffusion_lite.elbo import Denoiser
+from diffusion_lite.parameterization import eps_from_x_0, x_0_from_eps
+from diffusion_lite.posterior import posterior_mean, posterior_variance
+from diffusion_lite.schedules import Schedule
+
+
+def ddpm_sample(
+    eps_model: Denoiser,
+    x_T: Tensor,
+    schedule: Schedule,
+    *,
+    generator: torch.Generator,
+    variance: Callable = posterior_variance,
+) -> Iterator[Tensor]:
+    """Walk from noise to data; yield x_T, ..., x_0: T + 1 tensors.
+
+    x_T is a draw of N(0, I), (B, ...), on the model's device. The variance
+    of a step is posterior_variance or forward_variance; the last step adds
+    no noise, whichever it is.
+    Source: Ho et al. 2020, algorithm 2.
+
+    Raises:
+        ValueError: x_T is not a finite batch, or eps_model returns another
+            shape.
+    """
+    batch("x_T", x_T)
+    return _walk(eps_model, x_T, schedule, generator, variance)
+
+
+def ddpm_step(
+    eps_model: Denoiser,
+    x_t: Tensor,
+    t: int,
+    z: Tensor,
+    schedule: Schedule,
+    variance: Callable = posterior_variance,
+) -> Tensor:
+    """Take one step of ddpm_sample: x_s from x_t, where s = t - 1.
+
+    x_s = posterior_mean(x_0_hat, x_t) + sqrt(variance_t) z, where x_0_hat
+    is what eps_hat says of x_0.
+    Source: Ho et al. 2020, eq. 11.
+    """
+    eps_hat = eps_model(x_t, torch.full((len(x_t),), t, device=x_t.device))
+    x_0_hat = x_0_from_eps(x_t, t, eps_hat, schedule)
+    mean = posterior_mean(x_0_hat, x_t, t, schedule)
+    if t == 1:
+        return mean
+    return mean + float(variance(t, schedule)) ** 0.5 * z
+
+
+def clamp_x_0(
+    eps_model: Denoiser, schedule: Schedule, low: float, high: float
+) -> Denoiser:
+    """Return the denoiser whose x_0 never leaves [low, high], the data's.
+
+    At large t a small error of eps_hat is a large one of x_0; what lies
+    outside the data's range is surely wrong.
+    Source: Ho et al. 2020, in the authors' published code.
+
+    Raises:
+        ValueError: low is not below high.
+    """
+    if not low < high:
+        raise ValueError(f"low must be below high, got {low} and {high}")
+
+    def clamped(x_t: Tensor, t: Tensor) -> Tensor:
+        x_0_hat = x_0_from_eps(x_t, t, eps_model(x_t, t), schedule)
+        return eps_from_x_0(x_t, t, x_0_hat.clamp(low, high), schedule)
+
+    return clamped
+
+
+def _walk(
+    eps_model: Denoiser,
+    x_t: Tensor,
+    schedule: Schedule,
+    generator: torch.Generator,
+    variance: Callable,
+) -> Iterator[Tensor]:
+    yield x_t
+    for t in range(schedule.T, 0, -1):
+        z = torch.randn(x_t.shape, generator=generator, dtype=x_t.dtype)
+        with torch.no_grad():
+            x_t = ddpm_step(eps_model, x_t, t, z.to(x_t), schedule, variance)
+        yield x_t

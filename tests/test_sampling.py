@@ -1,0 +1,211 @@
+"""Sampling, with exact denoisers: where must the chain end?"""
+
+import itertools
+import math
+from collections import deque
+
+import pytest
+import torch
+
+from diffusion_lite.data import two_modes
+from diffusion_lite.mixtures import GaussianMixture
+from diffusion_lite.posterior import forward_variance, posterior_variance
+from diffusion_lite.sampling import clamp_x_0, ddpm_sample, ddpm_step
+from diffusion_lite.schedules import cosine_schedule, linear_schedule
+
+SCHEDULE = linear_schedule(100)
+
+
+def gaussian(mean, variance):
+    return GaussianMixture(
+        torch.ones(1), torch.tensor([[mean]]), torch.tensor([[[variance]]])
+    )
+
+
+def exact(law, schedule):
+    return lambda x_t, t: law.eps(x_t, t, schedule)
+
+
+def noise(n, generator, dim=1):
+    return torch.randn(n, dim, generator=generator, dtype=torch.float64)
+
+
+def last(states):
+    return deque(states, maxlen=1)[0]
+
+
+def recursion(law, schedule, variance, start):
+    """Return mean and variance of x_0 when the denoiser is exact.
+
+    On a Gaussian each step is a x_t + b + noise: follow the two moments.
+    Written with DDPM's equation 11, not with posterior_mean.
+    """
+    mu, c = float(law.means), float(law.covariances)
+    m, v = start
+    for t in range(schedule.T, 0, -1):
+        alpha_bar, beta = float(schedule.alpha_bar[t]), float(schedule.beta[t])
+        # eps_hat = gain (x_t - sqrt(alpha_bar) mu)
+        gain = math.sqrt(1 - alpha_bar) / (alpha_bar * c + 1 - alpha_bar)
+        pull = beta / math.sqrt(1 - alpha_bar) * gain
+        a = (1 - pull) / math.sqrt(1 - beta)
+        b = pull * math.sqrt(alpha_bar) * mu / math.sqrt(1 - beta)
+        m, v = a * m + b, a * a * v
+        if t > 1:
+            v += float(variance(t, schedule))
+    return m, v
+
+
+@pytest.mark.parametrize("variance", [posterior_variance, forward_variance])
+@pytest.mark.parametrize("c", [0.05, 1.0, 3.0])
+def test_the_chain_ends_where_its_own_recursion_says(variance, c, generator):
+    # At finite T a perfect denoiser does not return the data's variance.
+    law, n = gaussian(0.5, c), 40_000
+    x_T = noise(n, generator)
+    states = ddpm_sample(
+        exact(law, SCHEDULE),
+        x_T,
+        SCHEDULE,
+        generator=generator,
+        variance=variance,
+    )
+    x_0 = last(states)
+    mean, v = recursion(law, SCHEDULE, variance, (0.0, 1.0))
+    assert abs(float(x_0.mean()) - mean) < 4 * math.sqrt(v / n)
+    assert abs(float(x_0.var()) - v) < 4 * v * math.sqrt(2 / n)
+
+
+def test_beta_is_right_for_unit_gaussians_and_tilde_for_points():
+    # ERRORS 22: neither is the true reverse variance.
+    unit, point = gaussian(0.0, 1.0), gaussian(0.0, 1e-8)
+    ends = {
+        (law, variance): recursion(law, SCHEDULE, variance, (0.0, 1.0))[1]
+        for law, variance in itertools.product(
+            (unit, point), (forward_variance, posterior_variance)
+        )
+    }
+    assert ends[unit, forward_variance] == pytest.approx(1, abs=3e-3)
+    assert ends[unit, posterior_variance] < 0.99
+    assert ends[point, posterior_variance] < 1e-6
+    assert ends[point, forward_variance] < 1e-6  # the last step forgets
+
+
+def test_it_yields_every_state_from_noise_to_data(generator):
+    x_T = noise(3, generator)
+    law = gaussian(0.0, 1.0)
+    states = list(
+        ddpm_sample(exact(law, SCHEDULE), x_T, SCHEDULE, generator=generator)
+    )
+    assert len(states) == SCHEDULE.T + 1
+    assert states[0] is x_T
+    assert all(x.shape == x_T.shape for x in states)
+
+
+def test_the_same_seed_gives_the_same_bits(generator):
+    x_T = noise(3, generator)
+    draws = [
+        last(
+            ddpm_sample(
+                exact(two_modes(), SCHEDULE),
+                x_T,
+                SCHEDULE,
+                generator=torch.Generator().manual_seed(seed),
+            )
+        )
+        for seed in (5, 5, 6)
+    ]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_mode_weights_survive_the_walk(generator):
+    law, schedule, n = two_modes(), cosine_schedule(200), 20_000
+    x_0 = last(
+        ddpm_sample(
+            exact(law, schedule),
+            noise(n, generator),
+            schedule,
+            generator=generator,
+        )
+    )
+    share = float((x_0 > 0.4).double().mean())
+    expected = float(
+        (law.sample(400_000, generator=generator) > 0.4).double().mean()
+    )
+    assert abs(share - expected) < 0.015
+
+
+@pytest.mark.parametrize("variance", [posterior_variance, forward_variance])
+def test_the_last_step_adds_no_noise(variance, generator):
+    # ERRORS 7
+    x_1, z = noise(4, generator), noise(4, generator)
+    model = exact(two_modes(), SCHEDULE)
+    still = ddpm_step(model, x_1, 1, 0 * z, SCHEDULE, variance)
+    assert torch.equal(ddpm_step(model, x_1, 1, z, SCHEDULE, variance), still)
+    moved = ddpm_step(model, x_1, 2, z, SCHEDULE, variance)
+    assert not torch.equal(
+        moved, ddpm_step(model, x_1, 2, 0 * z, SCHEDULE, variance)
+    )
+
+
+def test_a_step_is_the_papers_equation_11(generator):
+    x_t, z, t = noise(5, generator), noise(5, generator), 40
+    model = exact(two_modes(), SCHEDULE)
+    alpha, alpha_bar = SCHEDULE.alpha[t], SCHEDULE.alpha_bar[t]
+    eps_hat = model(x_t, t)
+    expected = (
+        x_t - (1 - alpha) / (1 - alpha_bar).sqrt() * eps_hat
+    ) / alpha.sqrt() + (1 - alpha).sqrt() * z
+    got = ddpm_step(model, x_t, t, z, SCHEDULE, forward_variance)
+    torch.testing.assert_close(got, expected)
+
+
+def test_the_model_is_asked_at_t_T_down_to_1(generator):
+    asked = []
+
+    def model(x_t, t):
+        assert t.shape == (2,)
+        assert not torch.is_grad_enabled()
+        asked.append(int(t[0]))
+        return x_t
+
+    for _ in ddpm_sample(
+        model, noise(2, generator), SCHEDULE, generator=generator
+    ):
+        assert torch.is_grad_enabled()  # no_grad stays inside
+    assert asked == list(range(100, 0, -1))
+
+
+def test_clamped_denoisers_keep_x_0_in_range(generator):
+    x_t = 3 * noise(50, generator)
+    t = torch.full((50,), 90)
+    wild = clamp_x_0(lambda x, t: -x, SCHEDULE, -1, 1)
+    alpha_bar = SCHEDULE.alpha_bar[90]
+    eps_hat = wild(x_t, t)
+    x_0_hat = (x_t - (1 - alpha_bar).sqrt() * eps_hat) / alpha_bar.sqrt()
+    assert float(x_0_hat.abs().max()) <= 1 + 1e-9
+    # and a denoiser that was right already is left as it is
+    tame = clamp_x_0(exact(two_modes(), SCHEDULE), SCHEDULE, -50, 50)
+    torch.testing.assert_close(
+        tame(x_t, t), exact(two_modes(), SCHEDULE)(x_t, t)
+    )
+
+
+def test_bad_input_is_named(generator):
+    with pytest.raises(ValueError, match="x_T must be finite"):
+        ddpm_sample(
+            lambda x, t: x,
+            torch.tensor([math.nan]),
+            SCHEDULE,
+            generator=generator,
+        )
+    with pytest.raises(ValueError, match="x_t and eps must have one shape"):
+        last(
+            ddpm_sample(
+                lambda x, t: x[:, :1],
+                torch.ones(2, 2),
+                SCHEDULE,
+                generator=generator,
+            )
+        )
+    with pytest.raises(ValueError, match="low must be below high, got 1 and"):
+        clamp_x_0(lambda x, t: x, SCHEDULE, 1, 1)
