@@ -127,7 +127,7 @@ def elbo_terms(
 def prior_term(x_0: Tensor, schedule: Schedule) -> Tensor:
     """Return L_T = KL(q(x_T | x_0) || N(0, I)), nats per example.
 
-    Book: eq-prior-term. Source: Ho et al. 2020, eq. 5, first term.
+    Source: Ho et al. 2020, eq. 5, first term.
     """
     mean, variance = q_mean_variance(x_0, schedule.T, schedule)
     one = torch.ones_like(variance)

@@ -18,7 +18,7 @@ def q_step(
 
     x_t = sqrt(1 - beta_t) x_s + sqrt(beta_t) eps, a sample of
     q(x_t | x_s) when eps is one of N(0, I).
-    Book: eq-q-step. Source: Ho et al. 2020, eq. 2.
+    Book: eq-q-step, eq-variance, eq-two-steps. Source: Ho et al. 2020, eq. 2.
     Shapes: x_s and eps (B, ...); t an int or (B,), 1..T.
 
     Raises:

@@ -30,7 +30,9 @@ def test_eight_modes_are_unequal_and_of_unit_size(generator):
     assert float(x.square().mean()) == pytest.approx(1, abs=0.01)
     radius = law.means.norm(dim=1)
     torch.testing.assert_close(radius, radius[:1].expand(8))
-    assert torch.equal(law.covariances[0], 0.01 * torch.eye(2).double())
+    torch.testing.assert_close(
+        law.covariances[0], 0.01 * torch.eye(2).double()
+    )
 
 
 @pytest.mark.parametrize("draw", [moons, swiss_roll, checkerboard])

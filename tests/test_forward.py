@@ -42,6 +42,24 @@ def test_variance_one_stays_one(generator):
         assert float(x_t.var()) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.equation("eq-two-steps", oracle="two steps with unit inputs")
+def test_two_steps_act_as_one():
+    # The response to x_0 = 1, to eps_1 = 1 and to eps_2 = 1, each alone.
+    zero, one = torch.zeros(1).double(), torch.ones(1).double()
+    response = [
+        float(q_step(q_step(x_0, 1, eps_1, COSINE), 2, eps_2, COSINE))
+        for x_0, eps_1, eps_2 in (
+            (one, zero, zero),
+            (zero, one, zero),
+            (zero, zero, one),
+        )
+    ]
+    product = float(COSINE.alpha[1]) * float(COSINE.alpha[2])
+    assert response[0] ** 2 == pytest.approx(product, rel=1e-12)
+    noise = response[1] ** 2 + response[2] ** 2
+    assert noise == pytest.approx(1 - product, rel=1e-12)
+
+
 @pytest.mark.equation("eq-q-jump", oracle="the chain, step by step")
 @pytest.mark.parametrize("schedule", [LINEAR, COSINE])
 def test_the_jump_is_the_chain(schedule):

@@ -97,9 +97,9 @@ def test_total_variation_from_0_to_1():
 def test_frechet_distance_against_scipy(generator):
     x = normal(100, 4, generator) @ normal(4, 4, generator)
     y = normal(80, 4, generator) @ normal(4, 4, generator) + 0.3
-    cov_x, cov_y = np.cov(x.T), np.cov(y.T)
+    cov_x, cov_y = np.cov(x.T.numpy()), np.cov(y.T.numpy())
     root = scipy.linalg.sqrtm(cov_x @ cov_y).real
-    expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(
+    expected = float((x.mean(0) - y.mean(0)).square().sum()) + np.trace(
         cov_x + cov_y - 2 * root
     )
     assert float(frechet_distance(x, y)) == pytest.approx(

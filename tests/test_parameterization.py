@@ -24,9 +24,9 @@ def normal(generator):
     return torch.randn(5, 3, generator=generator, dtype=torch.float64)
 
 
-@pytest.fixture
-def triple(generator):
+def triple():
     """Return x_0, eps and their x_t at five different t."""
+    generator = torch.Generator().manual_seed(0)
     x_0, eps = normal(generator), normal(generator)
     return x_0, eps, q_sample(x_0, T, eps, SCHEDULE)
 
@@ -35,22 +35,22 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
-def test_eps_and_x_0_undo_the_jump(triple):
-    x_0, eps, x_t = triple
+def test_eps_and_x_0_undo_the_jump():
+    x_0, eps, x_t = triple()
     close(x_0_from_eps(x_t, T, eps, SCHEDULE), x_0)
     close(eps_from_x_0(x_t, T, x_0, SCHEDULE), eps)
 
 
-def test_v_goes_there_and_back(triple):
-    x_0, eps, x_t = triple
+def test_v_goes_there_and_back():
+    x_0, eps, x_t = triple()
     v = v_from_x_0_eps(x_0, eps, T, SCHEDULE)
     close(x_0_from_v(x_t, T, v, SCHEDULE), x_0)
     close(eps_from_v(x_t, T, v, SCHEDULE), eps)
 
 
-def test_v_is_the_derivative_of_x_t_along_the_circle(triple):
+def test_v_is_the_derivative_of_x_t_along_the_circle():
     # x_t = cos(angle) x_0 + sin(angle) eps: v is its derivative.
-    x_0, eps, x_t = triple
+    x_0, eps, x_t = triple()
     angle = SCHEDULE.alpha_bar[T].sqrt().acos()[:, None]
     small = 1e-6
     ahead = (angle + small).cos() * x_0 + (angle + small).sin() * eps
@@ -58,15 +58,15 @@ def test_v_is_the_derivative_of_x_t_along_the_circle(triple):
     torch.testing.assert_close((ahead - x_t) / small, v, rtol=1e-4, atol=1e-4)
 
 
-def test_v_ends_are_noise_and_minus_data(triple):
-    x_0, eps, _ = triple
+def test_v_ends_are_noise_and_minus_data():
+    x_0, eps, _ = triple()
     assert torch.equal(v_from_x_0_eps(x_0, eps, 0, SCHEDULE), eps)
     v_T = v_from_x_0_eps(x_0, eps, 100, SCHEDULE)
     torch.testing.assert_close(v_T, -x_0, rtol=0, atol=0.03)
 
 
-def test_score_is_autograd_of_log_q(triple):
-    x_0, eps, x_t = triple
+def test_score_is_autograd_of_log_q():
+    x_0, eps, x_t = triple()
     x_t = x_t.clone().requires_grad_()
     alpha_bar = SCHEDULE.alpha_bar[T][:, None]
     q = torch.distributions.Normal(
@@ -76,16 +76,16 @@ def test_score_is_autograd_of_log_q(triple):
     close(score_from_eps(eps, T, SCHEDULE), score)
 
 
-def test_nothing_to_undo_at_0(triple):
-    x_0, eps, _ = triple
+def test_nothing_to_undo_at_0():
+    x_0, eps, _ = triple()
     assert torch.equal(x_0_from_eps(x_0, 0, eps, SCHEDULE), x_0)
     v = v_from_x_0_eps(x_0, eps, 0, SCHEDULE)
     assert torch.equal(x_0_from_v(x_0, 0, v, SCHEDULE), x_0)
     assert torch.equal(eps_from_v(x_0, 0, v, SCHEDULE), eps)
 
 
-def test_eps_and_score_do_not_exist_at_0(triple):
-    x_0, eps, _ = triple
+def test_eps_and_score_do_not_exist_at_0():
+    x_0, eps, _ = triple()
     for call in (
         lambda: eps_from_x_0(x_0, 0, x_0, SCHEDULE),
         lambda: score_from_eps(eps, 0, SCHEDULE),

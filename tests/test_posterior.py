@@ -62,7 +62,7 @@ def test_mean_is_x_t_with_some_noise_taken_off(generator):
 
 
 def test_a_unit_gaussian_stays_one_going_back(generator):
-    # ERRORS 5: with sqrt(alpha_bar_t) on x_t the chain would end at 0.2.
+    # On the way from x_T to a known x_0, every x_t has variance one.
     n = 100_000
     x_0 = torch.randn(n, generator=generator, dtype=torch.float64)
     eps = torch.randn(n, generator=generator, dtype=torch.float64)
@@ -72,7 +72,7 @@ def test_a_unit_gaussian_stays_one_going_back(generator):
         z = torch.randn(n, generator=generator, dtype=torch.float64)
         x_t = posterior_mean(x_0, x_t, t, LINEAR)
         x_t = x_t + posterior_variance(t, LINEAR).sqrt() * z
-    assert float(x_t.std()) == pytest.approx(1, abs=0.02)
+        assert float(x_t.std()) == pytest.approx(1, abs=0.02)
 
 
 def test_variance_lies_below_beta_and_close_to_it_late():

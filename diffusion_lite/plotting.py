@@ -1,0 +1,166 @@
+"""How it looks: one colour for each thing, on light paper and on dark.
+
+Each function takes arrays and an ``ax``, draws, and returns the ``ax``.
+``use_book_style`` makes figures inline SVG whose text and axes take the
+page's own colour, so one figure serves light and dark.
+"""
+
+import io
+import re
+import sys
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+DATA = "#2f7ec0"
+NOISE = "#8a8f98"
+MODEL = "#d9662b"
+EXACT = "#1a9e77"
+
+INK = "#000001"
+"""Stands for the page's text colour: the SVG gets currentColor here."""
+
+STYLE = {
+    "figure.facecolor": "none",
+    "figure.figsize": (6.9, 2.6),
+    "figure.constrained_layout.use": True,
+    "axes.facecolor": "none",
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+    "grid.linewidth": 0.4,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "savefig.facecolor": "none",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "diffusion_lite",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+}
+
+
+def use_book_style() -> None:
+    """Set the style, and in a notebook show figures as inline SVG."""
+    mpl.rcParams.update(STYLE)
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    if shell is not None:
+        formatters = shell.display_formatter.formatters
+        formatters["text/html"].for_type(Figure, to_svg)
+        formatters["image/png"].type_printers.pop(Figure, None)
+
+
+def describe(figure: Figure, text: str) -> None:
+    """Say in words what the figure shows, for those who cannot see it."""
+    figure.set_label(text)
+
+
+def to_svg(figure: Figure) -> str:
+    """Return the figure as inline SVG that takes the page's text colour.
+
+    Raises:
+        ValueError: the figure has no description yet: call describe.
+    """
+    words = figure.get_label()
+    if not words:
+        raise ValueError("a figure needs describe(figure, text) first")
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None}, dpi=160)
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    words = words.replace("&", "&amp;").replace('"', "&quot;")
+    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
+
+
+def bare(ax: Axes) -> Axes:
+    """Take the axes' frame and ticks away."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def scatter(points: Tensor, ax: Axes, color: str = DATA) -> Axes:
+    """Draw points (N, 2) as a cloud, both axes on one scale."""
+    x, y = points.detach().cpu().T
+    ax.scatter(x, y, s=3, c=color, alpha=0.5, linewidths=0, rasterized=True)
+    ax.set_aspect("equal")
+    return ax
+
+
+def density(x: Tensor, log_prob: Tensor, ax: Axes, color: str = EXACT) -> Axes:
+    """Draw a density on a line, x and log_prob (N,), with its area."""
+    ax.plot(x, log_prob.exp(), color=color)
+    ax.fill_between(x, log_prob.exp(), color=color, alpha=0.2, linewidth=0)
+    ax.set_ylim(bottom=0)
+    return ax
+
+
+def pictures(
+    images: Tensor, ax: Axes, columns: int, titles: Sequence[str] = ()
+) -> Axes:
+    """Draw pictures (N, 1, H, W) in [-1, 1] in rows: ink on paper.
+
+    The titles stand above the first row.
+    """
+    images = images.detach().cpu().clamp(-1, 1)
+    n, _, height, width = images.shape
+    rows = -(-n // columns)
+    gap = max(1, height // 8)
+    sheet = torch.full(
+        (rows * (height + gap) - gap, columns * (width + gap) - gap),
+        float("nan"),
+    )
+    for i, image in enumerate(images):
+        top = i // columns * (height + gap)
+        left = i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image[0]
+    ax.imshow(sheet, cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
+    for i, title in enumerate(titles):
+        center = i * (width + gap) + (width - 1) / 2
+        ax.text(center, -1, title, ha="center", va="bottom", fontsize=9)
+    return bare(ax)
+
+
+def band(
+    x: Tensor, values: Tensor, ax: Axes, color: str, label: str = ""
+) -> Axes:
+    """Draw the mean of values (R, N) over R runs, and their whole range."""
+    ax.plot(x, values.mean(0), color=color, label=label)
+    low, high = values.min(0).values, values.max(0).values
+    ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+    return ax
+
+
+def floor_line(y: float, ax: Axes, label: str) -> Axes:
+    """Draw the level that nothing can beat, and say what it is."""
+    ax.axhline(y, color=EXACT, linewidth=1.2, linestyle=(0, (4, 2)))
+    ax.text(
+        1.0,
+        y,
+        f" {label}",
+        color=EXACT,
+        fontsize=9,
+        ha="right",
+        va="bottom",
+        transform=ax.get_yaxis_transform(),
+    )
+    return ax

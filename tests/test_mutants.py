@@ -1,0 +1,500 @@
+"""Famous wrong formulas are put in, and a named test must fail.
+
+Each mutant replaces one function, in every module that uses it, by a wrong
+version that somebody published; the numbers are those of the collection
+that the book's "Common mistakes" draw on. Then the named test is called.
+If it passes, the mutant lives, and the test here fails.
+"""
+
+import inspect
+import sys
+import warnings
+from dataclasses import dataclass, field
+
+import pytest
+import test_elbo
+import test_forward
+import test_mixtures
+import test_networks
+import test_parameterization
+import test_posterior
+import test_sampling
+import test_schedules
+import torch
+
+from diffusion_lite.arguments import at
+from diffusion_lite.elbo import bits_per_dim, normal_kl
+from diffusion_lite.forward import (
+    class_probs,
+    q_mean_variance,
+    q_sample,
+    q_step,
+)
+from diffusion_lite.mixtures import GaussianMixture
+from diffusion_lite.networks import time_embedding
+from diffusion_lite.parameterization import score_from_eps, v_from_x_0_eps
+from diffusion_lite.posterior import (
+    forward_variance,
+    posterior_mean,
+    posterior_variance,
+)
+from diffusion_lite.sampling import ddpm_step
+from diffusion_lite.schedules import (
+    Schedule,
+    cosine_schedule,
+    linear_schedule,
+)
+
+right_eps = GaussianMixture.eps
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong function, what it stands in for, and who must notice."""
+
+    name: str
+    right: object  # a function, or (class, name of a property)
+    wrong: object
+    test: object
+    arguments: dict = field(default_factory=dict)  # of the test
+
+
+def root(table, t, x):
+    return at(table.sqrt(), t, x)
+
+
+# ---- 1 to 4: the forward process -------------------------------------------
+
+
+def step_with_beta(x_s, t, eps, schedule):
+    keep = root(schedule.alpha, t, x_s)
+    return keep * x_s + at(schedule.beta, t, x_s) * eps
+
+
+def step_with_alpha_bar(x_s, t, eps, schedule):
+    keep = root(schedule.alpha_bar, t, x_s)
+    return keep * x_s + root(1 - schedule.alpha_bar, t, x_s) * eps
+
+
+def step_that_does_not_shrink(x_s, t, eps, schedule):
+    return x_s + root(schedule.beta, t, x_s) * eps
+
+
+def jump_with_variance_as_std(x_0, t, eps, schedule):
+    noise = at(1 - schedule.alpha_bar, t, x_0)
+    return root(schedule.alpha_bar, t, x_0) * x_0 + noise * eps
+
+
+def jump_with_alpha(x_0, t, eps, schedule):
+    noise = root(1 - schedule.alpha, t, x_0)
+    return root(schedule.alpha, t, x_0) * x_0 + noise * eps
+
+
+def jump_with_uniform_noise(x_0, t, eps, schedule):
+    uniform = torch.distributions.Normal(0, 1).cdf(eps)  # eps as rand() is
+    noise = root(1 - schedule.alpha_bar, t, x_0)
+    return root(schedule.alpha_bar, t, x_0) * x_0 + noise * uniform
+
+
+def std_as_variance(x_0, t, schedule):
+    mean = root(schedule.alpha_bar, t, x_0) * x_0
+    return mean, root(1 - schedule.alpha_bar, t, x_0)
+
+
+def classes_without_shrinking(x_t, t, data, labels, schedule):
+    shrunk = root(schedule.alpha_bar, t, data)
+    return class_probs(x_t, t, data / shrunk, labels, schedule)
+
+
+def product_from_0(self):
+    return torch.cat([self.alpha[1:], self.alpha[-1:]]).cumprod(0)
+
+
+def product_up_to_T(self):
+    return self.alpha.prod().expand(self.T + 1)
+
+
+def product_one_late(self):
+    return self.alpha.cumprod(0).roll(1).index_fill(0, torch.tensor(0), 1)
+
+
+def snr_of_roots(self):
+    return (self.alpha_bar / (1 - self.alpha_bar)).sqrt()
+
+
+# ---- 5 to 7: the posterior and the last step -------------------------------
+
+
+def posterior_with_alpha_bar(x_0, x_t, t, schedule):
+    alpha_bar_t = schedule.alpha_bar
+    alpha_bar_s = alpha_bar_t.roll(1)
+    weight_0 = alpha_bar_s.sqrt() * schedule.beta / (1 - alpha_bar_t)
+    weight_t = alpha_bar_t.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+    return at(weight_0, t, x_0) * x_0 + at(weight_t, t, x_0) * x_t
+
+
+def posterior_with_weights_swapped(x_0, x_t, t, schedule):
+    return posterior_mean(x_t, x_0, t, schedule)
+
+
+def posterior_one_late(x_0, x_t, t, schedule):
+    t = torch.as_tensor(t)
+    later = (t + 1).clamp(max=schedule.T)
+    return posterior_mean(x_0, x_t, later, schedule)
+
+
+def beta_as_posterior_variance(t, schedule):
+    return schedule.beta[torch.as_tensor(t)]
+
+
+def posterior_std_as_variance(t, schedule):
+    return posterior_variance(t, schedule).sqrt()
+
+
+def step_with_noise_at_the_end(
+    eps_model, x_t, t, z, schedule, variance=forward_variance
+):
+    mean = ddpm_step(eps_model, x_t, t, 0 * z, schedule, variance)
+    return mean + float(schedule.beta[t]) ** 0.5 * z
+
+
+def step_one_late(eps_model, x_t, t, z, schedule, variance):
+    return ddpm_step(
+        lambda x, s: eps_model(x, s - 1), x_t, t, z, schedule, variance
+    )
+
+
+def step_with_variance_as_std(eps_model, x_t, t, z, schedule, variance):
+    def squared(t, schedule):
+        return variance(t, schedule) ** 2
+
+    return ddpm_step(eps_model, x_t, t, z, schedule, squared)
+
+
+# ---- 8, 9, 13, 18: scores, divergences, floors ------------------------------
+
+
+def score_with_wrong_sign(eps, t, schedule):
+    return -score_from_eps(eps, t, schedule)
+
+
+def score_over_variance(eps, t, schedule):
+    return -eps / at(1 - schedule.alpha_bar, t, eps)
+
+
+def v_with_wrong_sign(x_0, eps, t, schedule):
+    v = v_from_x_0_eps(x_0, eps, t, schedule)
+    return -v
+
+
+def kl_with_wrong_sign(mean_1, variance_1, mean_2, variance_2):
+    return -normal_kl(mean_1, variance_1, mean_2, variance_2)
+
+
+def kl_the_other_way_round(mean_1, variance_1, mean_2, variance_2):
+    return normal_kl(mean_2, variance_2, mean_1, variance_1)
+
+
+def kl_that_goes_below_0(mean_1, variance_1, mean_2, variance_2):
+    ratio = variance_1 / variance_2
+    return (ratio - 1 - ratio.log() + (mean_1 - mean_2).abs()) / 2
+
+
+def nats_called_bits(nats, num_dims):
+    return nats / num_dims
+
+
+def floor_of_zero(self, t, schedule, *, generator, n=10_000):
+    zeros = torch.zeros(torch.as_tensor(t).shape).double()
+    return zeros, zeros
+
+
+def eps_of_wrong_sign(self, x_t, t, schedule):
+    return -right_eps(self, x_t, t, schedule)
+
+
+def noised_without_the_root(self, t, schedule):
+    alpha_bar = schedule.alpha_bar[t]
+    eye = torch.eye(self.dim).double()
+    return GaussianMixture(
+        self.weights,
+        alpha_bar * self.means,
+        alpha_bar * self.covariances + (1 - alpha_bar) * eye,
+    )
+
+
+# ---- 14, 16, 30: schedules and embeddings -----------------------------------
+
+
+def cosine_without_the_square(T=1000, s=0.008, beta_max=0.999):
+    u = torch.arange(T + 1).double() / T
+    f = ((u + s) / (1 + s) * torch.pi / 2).cos()
+    return Schedule((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+
+
+def linear_with_the_betas_kept(T=1000, beta_1=1e-4, beta_T=0.02):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Schedule(torch.linspace(beta_1, beta_T, T).double())
+
+
+def embedding_with_axes_mixed_up(t, dim):
+    emb = time_embedding(t, dim)
+    return emb.T.reshape(emb.shape)
+
+
+MUTANTS = [
+    Mutant(
+        "1: beta for its root",
+        q_step,
+        step_with_beta,
+        test_forward.test_q_step_has_the_mean_and_variance_of_one_step,
+    ),
+    Mutant(
+        "1: no shrinking",
+        q_step,
+        step_that_does_not_shrink,
+        test_forward.test_variance_one_stays_one,
+    ),
+    Mutant(
+        "2: uniform noise",
+        q_sample,
+        jump_with_uniform_noise,
+        test_forward.test_the_jumps_samples_are_the_chains,
+    ),
+    Mutant(
+        "3: a variance as a standard deviation",
+        q_sample,
+        jump_with_variance_as_std,
+        test_forward.test_the_jumps_samples_are_the_chains,
+    ),
+    Mutant(
+        "3: a standard deviation as a variance",
+        q_mean_variance,
+        std_as_variance,
+        test_forward.test_the_jump_is_the_chain,
+        {"schedule": test_forward.LINEAR},
+    ),
+    Mutant(
+        "4: alpha for alpha_bar",
+        q_sample,
+        jump_with_alpha,
+        test_forward.test_the_jumps_samples_are_the_chains,
+    ),
+    Mutant(
+        "4: alpha_bar in one step",
+        q_step,
+        step_with_alpha_bar,
+        test_forward.test_q_step_has_the_mean_and_variance_of_one_step,
+    ),
+    Mutant(
+        "4: the product from 0",
+        (Schedule, "alpha_bar"),
+        product_from_0,
+        test_schedules.test_alpha_bar_is_the_product_up_to_t,
+    ),
+    Mutant(
+        "4: the product up to T",
+        (Schedule, "alpha_bar"),
+        product_up_to_T,
+        test_schedules.test_alpha_bar_is_the_product_up_to_t,
+    ),
+    Mutant(
+        "6: the product one step late",
+        (Schedule, "alpha_bar"),
+        product_one_late,
+        test_schedules.test_alpha_bar_is_the_product_up_to_t,
+    ),
+    Mutant(
+        "the ratio of roots for the SNR",
+        (Schedule, "snr"),
+        snr_of_roots,
+        test_schedules.test_snr_is_power_over_power,
+    ),
+    Mutant(
+        "class probabilities without shrinking",
+        class_probs,
+        classes_without_shrinking,
+        test_forward.test_class_probs_are_calibrated,
+    ),
+    Mutant(
+        "5: alpha_bar_t on x_t",
+        posterior_mean,
+        posterior_with_alpha_bar,
+        test_posterior.test_posterior_is_bayes_rule_on_a_grid,
+        {"t": 50, "schedule": test_posterior.LINEAR},
+    ),
+    Mutant(
+        "5: alpha_bar_t on x_t, the whole chain",
+        posterior_mean,
+        posterior_with_alpha_bar,
+        test_posterior.test_a_unit_gaussian_stays_one_going_back,
+    ),
+    Mutant(
+        "the posterior's weights swapped",
+        posterior_mean,
+        posterior_with_weights_swapped,
+        test_posterior.test_posterior_is_bayes_rule_on_a_grid,
+        {"t": 50, "schedule": test_posterior.LINEAR},
+    ),
+    Mutant(
+        "6: the posterior one step late",
+        posterior_mean,
+        posterior_one_late,
+        test_posterior.test_posterior_is_bayes_rule_on_a_grid,
+        {"t": 50, "schedule": test_posterior.LINEAR},
+    ),
+    Mutant(
+        "22: beta for beta-tilde",
+        posterior_variance,
+        beta_as_posterior_variance,
+        test_posterior.test_posterior_is_bayes_rule_on_a_grid,
+        {"t": 2, "schedule": test_posterior.LINEAR},
+    ),
+    Mutant(
+        "3: the posterior's standard deviation as its variance",
+        posterior_variance,
+        posterior_std_as_variance,
+        test_posterior.test_posterior_is_bayes_rule_on_a_grid,
+        {"t": 50, "schedule": test_posterior.LINEAR},
+    ),
+    Mutant(
+        "6: the network is asked one step late",
+        ddpm_step,
+        step_one_late,
+        test_sampling.test_the_model_is_asked_at_t_T_down_to_1,
+    ),
+    Mutant(
+        "7: noise at the last step",
+        ddpm_step,
+        step_with_noise_at_the_end,
+        test_sampling.test_the_last_step_adds_no_noise,
+        {"variance": forward_variance},
+    ),
+    Mutant(
+        "3: a step's variance as its standard deviation",
+        ddpm_step,
+        step_with_variance_as_std,
+        test_sampling.test_the_chain_ends_where_its_own_recursion_says,
+        {"c": 1.0, "variance": forward_variance},
+    ),
+    Mutant(
+        "8: the sign of the score",
+        score_from_eps,
+        score_with_wrong_sign,
+        test_parameterization.test_score_is_autograd_of_log_q,
+    ),
+    Mutant(
+        "3: the score over the variance",
+        score_from_eps,
+        score_over_variance,
+        test_parameterization.test_score_is_autograd_of_log_q,
+    ),
+    Mutant(
+        "8: the sign of v",
+        v_from_x_0_eps,
+        v_with_wrong_sign,
+        test_parameterization.test_v_goes_there_and_back,
+    ),
+    Mutant(
+        "8: the sign of the best denoiser",
+        (GaussianMixture, "eps"),
+        eps_of_wrong_sign,
+        test_mixtures.test_eps_by_quadrature,
+        {"t": 30},
+    ),
+    Mutant(
+        "8: the sign of the bound",
+        normal_kl,
+        kl_with_wrong_sign,
+        test_elbo.test_elbo_terms_by_quadrature,
+        {"variance": forward_variance},
+    ),
+    Mutant(
+        "9: a KL the other way round",
+        normal_kl,
+        kl_the_other_way_round,
+        test_elbo.test_normal_kl_by_quadrature,
+        {"arguments": (1.0, 0.5, -0.3, 2.0)},
+    ),
+    Mutant(
+        "9: a KL that is no KL",
+        normal_kl,
+        kl_that_goes_below_0,
+        test_elbo.test_normal_kl_of_equal_variances_is_a_squared_distance,
+    ),
+    Mutant(
+        "13: nats called bits",
+        bits_per_dim,
+        nats_called_bits,
+        test_elbo.test_bits_per_dim_of_a_fair_coin,
+    ),
+    Mutant(
+        "14: a cosine schedule without the square",
+        cosine_schedule,
+        cosine_without_the_square,
+        test_schedules.test_cosine_schedule_is_the_papers,
+    ),
+    Mutant(
+        "16: the betas of 1000 steps for fewer",
+        linear_schedule,
+        linear_with_the_betas_kept,
+        test_schedules.test_linear_schedule_of_fewer_steps_skips,
+        {"T": 100},
+    ),
+    Mutant(
+        "18: a floor of 0",
+        (GaussianMixture, "floor"),
+        floor_of_zero,
+        test_mixtures.test_floor_is_the_best_denoisers_error,
+        {"t": 20},
+    ),
+    Mutant(
+        "4: a mixture noised without the root",
+        (GaussianMixture, "noised"),
+        noised_without_the_root,
+        test_mixtures.test_noised_density_by_quadrature,
+        {"t": 30},
+    ),
+    Mutant(
+        "30: an embedding with its axes mixed up",
+        time_embedding,
+        embedding_with_axes_mixed_up,
+        test_networks.test_the_nearest_embedding_of_t_is_its_neighbour,
+        {"dim": 32},
+    ),
+]
+
+
+def put_in(mutant, monkeypatch):
+    """Put the wrong function wherever the right one is in use."""
+    if isinstance(mutant.right, tuple):
+        owner, name = mutant.right
+        wrong = mutant.wrong
+        if not inspect.isfunction(owner.__dict__[name]):
+            wrong = property(wrong)
+        monkeypatch.setattr(owner, name, wrong)
+        return
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__name__", "")
+        used = name.startswith(("diffusion_lite.", "test_"))
+        if used and name != __name__:
+            for key, value in list(vars(module).items()):
+                if value is mutant.right:
+                    monkeypatch.setattr(module, key, mutant.wrong)
+
+
+def call(mutant):
+    """Call the named test as pytest would."""
+    arguments = dict(mutant.arguments)
+    if "generator" in inspect.signature(mutant.test).parameters:
+        arguments["generator"] = torch.Generator().manual_seed(0)
+    mutant.test(**arguments)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
+def test_the_named_test_kills_the_mutant(mutant, monkeypatch):
+    call(mutant)  # it passes on the right function ...
+    put_in(mutant, monkeypatch)
+    with pytest.raises(AssertionError):  # ... and not on the wrong one
+        call(mutant)
