@@ -83,6 +83,15 @@ def class_probs(
     Raises:
         ValueError: shapes do not fit, a value is not finite, t out of 1..T.
     """
+    _check_examples(x_t, data, labels)
+    time_steps(t, 1, schedule.T)
+    mean, variance = q_mean_variance(data, t, schedule)
+    distance = torch.cdist(x_t.flatten(1), mean.flatten(1)).square()
+    share = (-distance / (2 * variance.flatten())).softmax(1)
+    return share @ F.one_hot(labels).to(share)
+
+
+def _check_examples(x_t: Tensor, data: Tensor, labels: Tensor) -> None:
     batch("x_t", x_t)
     if x_t.shape[1:] != data.shape[1:]:
         raise ValueError(
@@ -94,8 +103,3 @@ def class_probs(
             f"labels must be an int64 tensor ({len(data)},), got "
             f"{labels.dtype} of shape {tuple(labels.shape)}"
         )
-    time_steps(t, 1, schedule.T)
-    mean, variance = q_mean_variance(data, t, schedule)
-    distance = torch.cdist(x_t.flatten(1), mean.flatten(1)).square()
-    share = (-distance / (2 * variance.flatten())).softmax(1)
-    return share @ F.one_hot(labels).to(share)

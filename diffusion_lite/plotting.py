@@ -5,6 +5,7 @@ Each function takes arrays and an ``ax``, draws, and returns the ``ax``.
 page's own colour, so one figure serves light and dark.
 """
 
+import html
 import io
 import re
 import sys
@@ -26,22 +27,23 @@ INK = "#000001"
 
 STYLE = {
     "figure.facecolor": "none",
-    "figure.figsize": (6.9, 2.6),
+    "figure.figsize": (5.6, 2.3),
     "figure.constrained_layout.use": True,
     "axes.facecolor": "none",
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
-    "axes.titlesize": 10,
+    "axes.titlesize": 9,
     "axes.titlelocation": "left",
-    "axes.labelsize": 10,
+    "axes.labelsize": 9,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "font.size": 10,
+    "font.size": 9,
     "grid.linewidth": 0.4,
+    "mathtext.fontset": "cm",
     "legend.frameon": False,
-    "legend.fontsize": 9.5,
+    "legend.fontsize": 8.5,
     "legend.labelcolor": INK,
     "lines.linewidth": 1.8,
     "savefig.facecolor": "none",
@@ -50,8 +52,8 @@ STYLE = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
 }
@@ -63,6 +65,7 @@ def use_book_style() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     if shell is not None:
+        shell.run_line_magic("matplotlib", "inline")  # sets its own formats
         formatters = shell.display_formatter.formatters
         formatters["text/html"].for_type(Figure, to_svg)
         formatters["image/png"].type_printers.pop(Figure, None)
@@ -86,9 +89,13 @@ def to_svg(figure: Figure) -> str:
     figure.savefig(file, format="svg", metadata={"Date": None}, dpi=160)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    words = words.replace("&", "&amp;").replace('"', "&quot;")
-    return svg.replace("<svg", f'<svg role="img" aria-label="{words}"', 1)
+    # A style sheet and the names of groups would reach beyond the figure.
+    for inside in ("<metadata>.*?</metadata>", "<style.*?</style>"):
+        svg = re.sub(inside, "", svg, flags=re.DOTALL)
+    svg = re.sub('<g id="[^"]*"', "<g", svg)
+    label = html.escape(words)
+    start = f'<svg role="img" aria-label="{label}" stroke-linejoin="round"'
+    return svg.replace("<svg", start, 1)
 
 
 def bare(ax: Axes) -> Axes:
@@ -133,34 +140,10 @@ def pictures(
         top = i // columns * (height + gap)
         left = i % columns * (width + gap)
         sheet[top : top + height, left : left + width] = image[0]
-    ax.imshow(sheet, cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest")
+    ax.imshow(
+        sheet.numpy(), cmap="gray_r", vmin=-1, vmax=1, interpolation="nearest"
+    )
     for i, title in enumerate(titles):
         center = i * (width + gap) + (width - 1) / 2
-        ax.text(center, -1, title, ha="center", va="bottom", fontsize=9)
+        ax.text(center, -1, title, ha="center", va="bottom", fontsize=8)
     return bare(ax)
-
-
-def band(
-    x: Tensor, values: Tensor, ax: Axes, color: str, label: str = ""
-) -> Axes:
-    """Draw the mean of values (R, N) over R runs, and their whole range."""
-    ax.plot(x, values.mean(0), color=color, label=label)
-    low, high = values.min(0).values, values.max(0).values
-    ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-    return ax
-
-
-def floor_line(y: float, ax: Axes, label: str) -> Axes:
-    """Draw the level that nothing can beat, and say what it is."""
-    ax.axhline(y, color=EXACT, linewidth=1.2, linestyle=(0, (4, 2)))
-    ax.text(
-        1.0,
-        y,
-        f" {label}",
-        color=EXACT,
-        fontsize=9,
-        ha="right",
-        va="bottom",
-        transform=ax.get_yaxis_transform(),
-    )
-    return ax

@@ -127,10 +127,15 @@ def linear_schedule(
     _inside_0_1(beta)
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
     place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T
-    below = place.long().clamp(max=999)
-    step = log_alpha_bar[below + 1] - log_alpha_bar[below]
-    log_alpha_bar = log_alpha_bar[below] + (place - below) * step
-    return Schedule(-log_alpha_bar.diff().expm1())
+    strides = _joined_by_lines(log_alpha_bar, place).diff()
+    return Schedule(-strides.expm1())
+
+
+def _joined_by_lines(values: Tensor, place: Tensor) -> Tensor:
+    """Return values at places between the whole numbers, interpolated."""
+    below = place.long().clamp(max=len(values) - 2)
+    rise = values[below + 1] - values[below]
+    return values[below] + (place - below) * rise
 
 
 def cosine_schedule(
@@ -145,15 +150,19 @@ def cosine_schedule(
     Raises:
         ValueError: T < 1, s < 0, or beta_max outside (0, 1).
     """
+    _check_cosine(T, s, beta_max)
+    u = torch.arange(T + 1, dtype=torch.float64) / T
+    f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
+    return Schedule((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+
+
+def _check_cosine(T: int, s: float, beta_max: float) -> None:
     _at_least_one_step(T)
     if not s >= 0 or not 0 < beta_max < 1:
         raise ValueError(
             "s must be at least 0 and beta_max inside (0, 1), got "
             f"s = {s:g}, beta_max = {beta_max:g}"
         )
-    u = torch.arange(T + 1, dtype=torch.float64) / T
-    f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
-    return Schedule((1 - f[1:] / f[:-1]).clamp(max=beta_max))
 
 
 def _at_least_one_step(T: int) -> None:

@@ -278,8 +278,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-            return tensors, file.metadata() or {}
+            names = list(file.keys())
+            about = file.metadata() or {}
+            return {name: file.get_tensor(name) for name in names}, about
     except SafetensorError as error:
         raise ValueError(
             f"{path} is not a whole safetensors file: {error}"
