@@ -5,8 +5,14 @@ x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps, while alpha_bar falls
 from left to right; their colour goes from data to noise in the same
 proportion. `python tools/artwork.py` rewrites the files in book/_static.
 The coordinates are rounded, so that every machine writes the same bytes.
+
+`python tools/artwork.py --strip` trains the U-Net of the training lab, in
+about a minute, and draws the walks from noise to digits that open the
+README and the book.
 """
 
+import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +86,60 @@ def favicon(n=15, size=64, scale=16.5, seed=3):
     return svg(size, size, body, "Diffusion Lite")
 
 
+def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
+    """Train on the digits, and write walks from noise to digits as a PNG."""
+    import matplotlib.image
+    import torch
+
+    from diffusion_lite.data import digits
+    from diffusion_lite.networks import UNet
+    from diffusion_lite.sampling import clamp_x_0, ddpm_sample
+    from diffusion_lite.schedules import cosine_schedule
+    from diffusion_lite.training import train
+
+    data, schedule = digits(), cosine_schedule(100)
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    run = train(
+        UNet(num_classes=10),
+        data.train_images,
+        schedule,
+        steps=2000,
+        batch_size=64,
+        lr=2e-3,
+        generator=generator,
+        labels=data.train_labels,
+    )
+    for state in run:
+        print(f"\rstep {state.step} of {state.run.steps}", end="")
+    y = torch.tensor(digits_to_draw)
+    walk = ddpm_sample(
+        clamp_x_0(lambda x, t: state.ema(x, t, y), schedule, -1, 1),
+        torch.randn(len(y), 1, 8, 8, generator=generator),
+        schedule,
+        generator=generator,
+    )
+    # Most is decided late: look more often there.
+    shown = {
+        round(100 * (1 - (1 - i / (columns - 1)) ** 1.6))
+        for i in range(columns)
+    }
+    frames = [x for i, x in enumerate(walk) if i in shown]
+    tiles = torch.stack(frames, 1)[:, :, 0]  # (rows, columns, 8, 8)
+    tiles = tiles / tiles.abs().amax((2, 3), keepdim=True).clamp(min=1)
+    ink = (255 * (1 - tiles) / 2).round().byte().numpy()
+    gap = 6
+    side = 8 * pixel + gap
+    sheet = np.zeros((len(y) * side - gap, len(frames) * side - gap, 4))
+    for i, j in itertools.product(range(len(y)), range(len(frames))):
+        tile = np.kron(ink[i, j], np.ones((pixel, pixel))) / 255
+        place = np.s_[
+            i * side : (i + 1) * side - gap, j * side : (j + 1) * side - gap
+        ]
+        sheet[place] = np.dstack([tile, tile, tile, np.ones_like(tile)])
+    matplotlib.image.imsave(path, sheet, metadata={"Software": None})
+
+
 def draw():
     """The text of each file, by its name."""
     return {
@@ -90,6 +150,10 @@ def draw():
 
 
 if __name__ == "__main__":
+    if "--strip" in sys.argv:
+        strip(STATIC / "strip.png")
+        print("drew", STATIC / "strip.png")
+        sys.exit()
     for name, text in draw().items():
         (STATIC / name).write_text(text, encoding="utf-8", newline="\n")
         print("drew", STATIC / name)

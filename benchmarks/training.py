@@ -1,0 +1,134 @@
+"""Train the two models of the training lab, and say how good they are.
+
+``make bench`` runs it: some ten minutes on two cores. Each figure stands
+beside its floor. It is a benchmark, not a test: nothing fails.
+
+- Eight modes: the seconds of training, and the loss above the exact floor.
+- Digits, without labels: the Frechet distance to the training pictures
+  after 60 seconds of training, and that of the test pictures, which is the
+  floor; as many pictures are drawn as the test set has.
+"""
+
+import itertools
+import statistics
+import time
+from collections import deque
+
+import torch
+
+from diffusion_lite.data import digits, eight_modes
+from diffusion_lite.metrics import digit_features, frechet_distance
+from diffusion_lite.networks import MLP, UNet
+from diffusion_lite.sampling import clamp_x_0, ddpm_sample
+from diffusion_lite.schedules import cosine_schedule
+from diffusion_lite.training import train
+
+SEEDS = (0, 1, 2)
+SCHEDULE = cosine_schedule(100)
+SECONDS = 60.0
+
+
+def main() -> None:
+    """Print every figure, with its seeds and its floor."""
+    print("Eight modes: seconds of training, loss above the floor")
+    rows = [eight_modes_run(seed) for seed in SEEDS]
+    for seed, (seconds, excess) in zip(SEEDS, rows, strict=True):
+        print(f"  seed {seed}: {seconds:.1f} s, {excess:.4f}")
+    print(f"  mean: {mean(rows, 0):.1f} s, {mean(rows, 1):.4f}")
+    steps = steps_in(SECONDS)
+    print(f"Digits: Frechet distance after {steps} steps, 60 s")
+    rows = [digits_run(seed, steps) for seed in SEEDS]
+    for seed, (seconds, distance) in zip(SEEDS, rows, strict=True):
+        print(f"  seed {seed}: {seconds:.0f} s, {distance:.2f}")
+    print(f"  mean: {mean(rows, 1):.2f}; floor {floor():.2f}")
+
+
+def mean(rows: list[tuple[float, float]], column: int) -> float:
+    """Return the mean of one column."""
+    return statistics.mean(row[column] for row in rows)
+
+
+def eight_modes_run(seed: int) -> tuple[float, float]:
+    """Train as the lab does; return seconds and the loss above the floor."""
+    law = eight_modes()
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    points = law.sample(100_000, generator=generator).float()
+    begin = time.perf_counter()
+    run = train(
+        MLP(),
+        points,
+        SCHEDULE,
+        steps=2000,
+        batch_size=1024,
+        lr=1e-2,
+        generator=generator,
+    )
+    model = deque(run, maxlen=1)[0].ema
+    seconds = time.perf_counter() - begin
+    excess = []
+    for t in range(1, SCHEDULE.T + 1):
+        x_t = law.noised(t, SCHEDULE).sample(4000, generator=generator)
+        with torch.no_grad():
+            eps_hat = model(x_t.float(), torch.full((4000,), t))
+        best = law.eps(x_t, t, SCHEDULE)
+        excess.append(float((eps_hat - best).square().mean()))
+    return seconds, statistics.mean(excess)
+
+
+def digits_training(seed: int, steps: int):
+    """Return the lab's run on the digits, without their labels."""
+    torch.manual_seed(seed)
+    return train(
+        UNet(),
+        digits().train_images,
+        SCHEDULE,
+        steps=steps,
+        batch_size=64,
+        lr=2e-3,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def steps_in(seconds: float) -> int:
+    """Return how many steps this machine takes in so many seconds."""
+    run = digits_training(0, 100_000)
+    for _ in itertools.islice(run, 20):
+        pass
+    begin = time.perf_counter()
+    for _ in itertools.islice(run, 100):
+        pass
+    return int(100 * seconds / (time.perf_counter() - begin))
+
+
+def digits_run(seed: int, steps: int) -> tuple[float, float]:
+    """Train and draw; return seconds and the mean of three distances."""
+    begin = time.perf_counter()
+    model = deque(digits_training(seed, steps), maxlen=1)[0].ema
+    seconds = time.perf_counter() - begin
+    data = digits()
+    train_features = digit_features(data.train_images)
+    generator = torch.Generator().manual_seed(seed)
+    distances = []
+    for _ in range(3):
+        x_T = torch.randn(data.test_images.shape, generator=generator)
+        walk = ddpm_sample(
+            clamp_x_0(model, SCHEDULE, -1, 1),
+            x_T,
+            SCHEDULE,
+            generator=generator,
+        )
+        drawn = digit_features(deque(walk, maxlen=1)[0])
+        distances.append(float(frechet_distance(drawn, train_features)))
+    return seconds, statistics.mean(distances)
+
+
+def floor() -> float:
+    """Return the Frechet distance of real test and training pictures."""
+    data = digits()
+    real = digit_features(data.test_images)
+    return float(frechet_distance(real, digit_features(data.train_images)))
+
+
+if __name__ == "__main__":
+    main()
