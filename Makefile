@@ -5,8 +5,12 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 TWO := -n 2 --dist loadfile
 
+# Threads that wait must sleep: where another program is busy too, threads that
+# spin make training up to twenty times slower.
+export OMP_WAIT_POLICY := PASSIVE
+
 .DEFAULT_GOAL := help
-.PHONY: help book test lab lint clean
+.PHONY: help book test lab bench lint clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -26,6 +30,9 @@ test: lint book ## lint, build the book, then every test: units, labs, browser
 
 lab: .venv/.installed ## open the labs in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
+	@$(BIN)/python benchmarks/training.py
 
 lint: .venv/.installed ## check style, and that nothing generated is committed
 	$(BIN)/ruff check

@@ -68,7 +68,7 @@ def simple_loss(
     """Return the mean squared error of the predicted noise, a scalar.
 
     |eps - eps_hat(x_t, t)|^2 / D, the mean over the batch.
-    Source: Ho et al. 2020, eq. 14.
+    Source: Ho et al. 2020, eq. 14, divided by D.
     Shapes: x_0 and eps (B, ...); t an int or (B,), 1..T.
 
     Raises:

@@ -40,8 +40,9 @@ def energy_distance(x: Tensor, y: Tensor) -> Tensor:
     """Return the energy distance between two samples, a scalar >= 0.
 
     2 E|x - y| - E|x - x'| - E|y - y'|, each mean over all pairs: it is 0
-    only where the samples are the same.
-    Source: Szekely and Rizzo 2013, eq. 6.
+    only where the samples are the same. Between samples of one law it is
+    small but not 0: see real_floor.
+    Source: Szekely and Rizzo 2013, Energy statistics.
     Shapes: x (N, D), y (M, D).
 
     Raises:
@@ -63,7 +64,7 @@ def energy_test(
     The p-value is the share of random splits of the pooled points that
     are at least as far apart, the given split counted in: small means
     that x and y are not samples of one law.
-    Source: Szekely and Rizzo 2013, section 3.
+    Source: Szekely and Rizzo 2013, Energy statistics.
 
     Raises:
         ValueError: as energy_distance, or permutations < 1.

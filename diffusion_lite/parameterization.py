@@ -46,7 +46,7 @@ def score_from_eps(eps: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
 
     score = -eps / sqrt(1 - alpha_bar_t), t in 1..T. With one draw of eps
     it is the score of q(x_t | x_0); with E[eps | x_t] that of q(x_t).
-    Source: Song et al. 2021, eq. 29; Vincent 2011, eq. 10.
+    Source: Vincent 2011, section 4.2, for this noise.
     """
     batch("eps", eps)
     return -eps / at((1 - schedule.alpha_bar).sqrt(), t, eps, lowest=1)

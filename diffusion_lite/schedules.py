@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 MAX_ALPHA_BAR_T = 1e-3
-"""A schedule that leaves more than this of the data's variance warns."""
+"""A schedule with a larger alpha_bar_T warns: its x_T is not noise."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,8 +23,8 @@ class Schedule:
     Given beta as a tensor (T,), every table has T+1 entries, in float64:
     ``beta[0] = 0`` and ``alpha_bar[0] = 1`` describe clean data.
 
-    Warns if x_T keeps more than MAX_ALPHA_BAR_T of the data's variance:
-    then sampling from N(0, I) starts in the wrong place.
+    Warns if alpha_bar_T is above MAX_ALPHA_BAR_T: then sampling that starts
+    from N(0, I) starts in the wrong place.
 
     Raises:
         ValueError: beta is not (T,) or has an entry outside (0, 1).
@@ -37,8 +37,8 @@ class Schedule:
         object.__setattr__(self, "beta", torch.cat([beta.new_zeros(1), beta]))
         if self.alpha_bar[-1] > MAX_ALPHA_BAR_T:
             warnings.warn(
-                f"{self!r}: x_T is not noise yet. Its variance is more than "
-                f"{MAX_ALPHA_BAR_T:g} data; use a larger T or larger betas.",
+                f"{self!r}: x_T is not noise yet, alpha_bar_T is above "
+                f"{MAX_ALPHA_BAR_T:g}. Use larger betas, or more of them.",
                 stacklevel=3,
             )
 
@@ -54,7 +54,7 @@ class Schedule:
 
     @cached_property
     def alpha_bar(self) -> Tensor:
-        """The share of variance left after t steps. (T+1,).
+        """What is left of x_0's variance in x_t, as a factor. (T+1,).
 
         alpha_bar_t = alpha_1 alpha_2 ... alpha_t, and alpha_bar_0 = 1.
         Book: eq-alpha-bar. Source: Ho et al. 2020, above eq. 4.
@@ -72,7 +72,7 @@ class Schedule:
 
     @property
     def prior_bits(self) -> float:
-        """What is left at T, in bits per dimension: the ELBO's prior term.
+        """What x_T tells of x_0, in bits per dimension: the ELBO's prior term.
 
         L_T = E KL(q(x_T | x_0) || N(0, I)) = -log2(1 - alpha_bar_T) / 2 for
         data with mean 0 and variance 1.
