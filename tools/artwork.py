@@ -13,6 +13,7 @@ README and the book.
 
 import itertools
 import sys
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,7 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
     """Train on the digits, and write walks from noise to digits as a PNG."""
     import matplotlib.image
     import torch
+    from tqdm import tqdm
 
     from diffusion_lite.data import digits
     from diffusion_lite.networks import UNet
@@ -110,8 +112,7 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
         generator=generator,
         labels=data.train_labels,
     )
-    for state in run:
-        print(f"\rstep {state.step} of {state.run.steps}", end="")
+    state = deque(tqdm(run, total=2000), maxlen=1)[0]
     y = torch.tensor(digits_to_draw)
     walk = ddpm_sample(
         clamp_x_0(lambda x, t: state.ema(x, t, y), schedule, -1, 1),
