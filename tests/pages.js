@@ -93,6 +93,10 @@
       return beyond && !clipped(e) && !e.closest(UNSEEN);
     });
     if (out) faults.push(`reaches beyond the page: ${show(out)}`);
+    const long = within("mjx-container").find(
+      (e) => e.scrollWidth > e.clientWidth + 1 && style(e).overflowX === "auto",
+    );
+    if (long) faults.push(`a formula scrolls: ${show(long.parentElement)}`);
     return faults;
   }
 

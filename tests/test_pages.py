@@ -295,6 +295,10 @@ BROKEN = {
     "image not loaded": "<img alt='a' src='data:image/png;base64,AAAA'>",
     "image without alt": f"<img src='{GIF}'>",
     "figure without role": "<svg viewBox='0 0 1 1' width='9'></svg>",
+    "at 390 px: a formula scrolls": (
+        "<mjx-container style='display: block; overflow: auto'>"
+        "<div style='width: 2000px'>x</div></mjx-container>"
+    ),
     "code scrolls": f"<pre style='width: 300px'>{'x' * 79}</pre>",
     "a line has 8": TEXT.replace("<p>", "<p style='width: 90ch'>"),
     "a line has 4": TEXT.replace("<p>", "<p style='width: 50ch'>"),
