@@ -145,8 +145,8 @@ def _reverse_term(
     variance: Callable,
 ) -> Tensor:
     """Return L_{t-1}, a scalar in float64, from one draw of x_t."""
-    eps = torch.randn(x_0.shape, generator=generator, dtype=x_0.dtype)
-    x_t = q_sample(x_0, t, eps.to(x_0), schedule)
+    eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+    x_t = q_sample(x_0, t, eps, schedule)
     eps_hat = eps_model(x_t, _per_row(t, x_t))
     x_0_hat = x_0_from_eps(x_t, t, eps_hat, schedule)
     mean_hat = posterior_mean(x_0_hat, x_t, t, schedule).double()

@@ -93,7 +93,7 @@ def _inside_0_1(beta: Tensor) -> Tensor:
     """Return beta in float64 if it is (T,) with all entries in (0, 1)."""
     if beta.ndim != 1 or len(beta) == 0:
         raise ValueError(f"beta must be (T,), got shape {tuple(beta.shape)}")
-    beta = beta.detach().to("cpu", torch.float64, copy=True)
+    beta = beta.detach().to("cpu", torch.float64)
     wrong = ~((beta > 0) & (beta < 1))
     if wrong.any():
         t = int(wrong.nonzero()[0, 0]) + 1
@@ -122,8 +122,6 @@ def linear_schedule(
     """
     _at_least_one_step(T)
     beta = torch.linspace(beta_1, beta_T, 1000, dtype=torch.float64)
-    if T == 1000:
-        return Schedule(beta)
     _inside_0_1(beta)
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
     place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T

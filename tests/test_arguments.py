@@ -44,7 +44,15 @@ def test_same_shape_names_both():
 
 
 @pytest.mark.parametrize(
-    "t", [0, 4, np.int64(3), torch.tensor(2), torch.tensor([0, 4])]
+    "t",
+    [
+        0,
+        4,
+        np.int64(3),
+        torch.tensor(2),
+        torch.tensor([0, 4]),
+        torch.tensor([1, 2], dtype=torch.int32),
+    ],
 )
 def test_time_steps_takes_whole_numbers(t):
     steps = time_steps(t, 0, 4)
@@ -87,6 +95,8 @@ def test_at_shapes_the_entry_to_the_batch():
 
 
 def test_at_wants_one_t_for_each_row():
+    with pytest.raises(ValueError, match="each of the 3 examples, got 0"):
+        at(TABLE, torch.zeros(0).long(), torch.ones(3, 2))
     with pytest.raises(ValueError, match="each of the 3 examples, got 2"):
         at(TABLE, torch.tensor([1, 2]), torch.ones(3, 2))
 

@@ -75,6 +75,7 @@ def test_normal_kl_bad_input():
 def test_bits_per_dim_of_a_fair_coin():
     assert bits_per_dim(64 * math.log(2), 64) == pytest.approx(1.0)
     assert float(bits_per_dim(torch.tensor(math.log(4)), 2)) == 1.0
+    assert bits_per_dim(math.log(2), 1) == 1.0
     with pytest.raises(ValueError, match="num_dims must be at least 1, got 0"):
         bits_per_dim(1.0, 0)
 
@@ -227,6 +228,39 @@ def test_elbo_of_a_point_mass_like_law_is_near_exact(generator):
         exact(law, schedule), x_0[:2000], schedule, generator=generator
     )
     assert abs(float(terms.sum()) - nll) < 0.05
+
+
+def test_elbo_terms_of_pictures_are_those_of_their_pixels():
+    net = torch.nn.Linear(1, 1)  # something to train, for its gradient
+
+    def model(x_t, t):
+        return net.weight * (1 - SCHEDULE.alpha_bar[t[0]]).sqrt() * x_t
+
+    rows = torch.linspace(-1, 1, 24).reshape(6, 4)
+    flat, pictures, double, other = (
+        elbo_terms(
+            model,
+            x_0,
+            SCHEDULE,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        for x_0, seed in (
+            (rows, 0),
+            (rows.reshape(6, 1, 2, 2), 0),
+            (rows.double(), 0),
+            (rows, 1),
+        )
+    )
+    assert flat.shape == (21,)
+    assert flat.dtype == torch.float64
+    assert not flat.requires_grad
+    assert torch.equal(flat, pictures)
+    torch.testing.assert_close(flat, double, rtol=1e-4, atol=1e-6)
+    assert not torch.equal(flat, other)
+    errors = eps_error(
+        model, rows.reshape(6, 1, 2, 2), 3, rows.reshape(6, 1, 2, 2), SCHEDULE
+    )
+    assert errors.shape == (6,)
 
 
 def test_elbo_terms_bad_input(generator):

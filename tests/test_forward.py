@@ -54,6 +54,7 @@ def test_two_steps_act_as_one():
             (zero, zero, one),
         )
     ]
+    assert min(response) > 0
     product = float(COSINE.alpha[1]) * float(COSINE.alpha[2])
     assert response[0] ** 2 == pytest.approx(product, rel=1e-12)
     noise = response[1] ** 2 + response[2] ** 2
@@ -188,5 +189,9 @@ def test_class_probs_bad_input():
         class_probs(torch.ones(1, 3), 1, data, labels, COSINE)
     with pytest.raises(ValueError, match=r"labels must be an int64 tensor"):
         class_probs(data, 1, data, labels[:2], COSINE)
+    with pytest.raises(ValueError, match=r"got torch\.float32 of shape"):
+        class_probs(data, 1, data, labels.float(), COSINE)
+    with pytest.raises(ValueError, match="x_t must be finite"):
+        class_probs(data * math.nan, 1, data, labels, COSINE)
     with pytest.raises(ValueError, match="t must be whole numbers from 1"):
         class_probs(data, 0, data, labels, COSINE)
