@@ -5,9 +5,9 @@ BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 TWO := -n 2 --dist loadfile
 
-# Threads that wait must sleep: where another program is busy too, threads that
-# spin make training up to twenty times slower.
-export OMP_WAIT_POLICY := PASSIVE
+# Threads that wait must sleep soon: where another program is busy too, threads
+# that spin make training up to twenty times slower.
+export GOMP_SPINCOUNT := 20000
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lab bench lint clean

@@ -24,7 +24,9 @@ def real_floor(
     """Return the distance between real and real, (repeats,).
 
     ``draw()`` gives two independent sets of real data, of the sizes that
-    model and data have where the model is measured.
+    model and data have where the model is measured, and with classes as
+    random as the model's: for 364 digits, chance in the counts of the ten
+    classes alone makes the Frechet distance three times as large.
 
     Raises:
         ValueError: repeats < 1.

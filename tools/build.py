@@ -38,7 +38,7 @@ IMPORT = re.compile(
 )
 ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
-    "OMP_WAIT_POLICY": "PASSIVE",  # as in the Makefile, which says why
+    "GOMP_SPINCOUNT": "20000",  # as in the Makefile, which says why
     "PYTHONUTF8": "1",
     "TQDM_DISABLE": "1",  # a bar would be text on stderr, a warning
     "SPYDER": "",  # or tqdm.auto makes a widget that TQDM_DISABLE cannot stop
