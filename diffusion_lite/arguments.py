@@ -68,6 +68,36 @@ def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
     return t
 
 
+def one_step(t: int | Tensor, lowest: int, highest: int) -> int:
+    """Return t as an int, if it is a single number in range.
+
+    Raises:
+        ValueError: t is not whole, not single, or out of range.
+    """
+    steps = time_steps(t, lowest, highest)
+    if steps.ndim:
+        raise ValueError(f"t must be a single number, got {steps.tolist()}")
+    return int(steps)
+
+
+def class_labels(labels: Tensor, n: int) -> None:
+    """Check that labels are n whole numbers, none below 0.
+
+    Raises:
+        ValueError: labels is not an int64 tensor (n,) of 0 and above.
+    """
+    given = type(labels).__name__
+    if isinstance(labels, Tensor):
+        given = f"{labels.dtype} of shape {tuple(labels.shape)}"
+        if labels.dtype == torch.int64 and labels.shape == (n,):
+            if int(labels.min()) >= 0:
+                return
+            given = f"a lowest label of {int(labels.min())}"
+    raise ValueError(
+        f"labels must be an int64 tensor ({n},), none below 0; got {given}"
+    )
+
+
 def _whole(t: object, allowed: str) -> int:
     if isinstance(t, bool):
         raise ValueError(f"t must be {allowed}, got {t!r}")

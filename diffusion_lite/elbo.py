@@ -92,7 +92,7 @@ def eps_error(
             "eps_model must return x_t's shape "
             f"{tuple(x_t.shape)}, got {tuple(eps_hat.shape)}"
         )
-    return (eps - eps_hat).square().flatten(1).mean(1)
+    return (eps - eps_hat).square().reshape(len(eps), -1).mean(1)
 
 
 def elbo_terms(
@@ -132,7 +132,7 @@ def prior_term(x_0: Tensor, schedule: Schedule) -> Tensor:
     mean, variance = q_mean_variance(x_0, schedule.T, schedule)
     one = torch.ones_like(variance)
     kl = normal_kl(mean, variance, torch.zeros_like(mean), one)
-    return kl.double().flatten(1).sum(1).mean()
+    return kl.double().sum() / len(x_0)
 
 
 @torch.no_grad()
@@ -158,7 +158,7 @@ def _reverse_term(
         variance_q = posterior_variance(t, schedule).to(mean)
         variance_p = variance(t, schedule).to(mean)
         nats = normal_kl(mean, variance_q, mean_hat, variance_p)
-    return nats.flatten(1).sum(1).mean()
+    return nats.sum() / len(x_0)
 
 
 def _normal_log_prob(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:

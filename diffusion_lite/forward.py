@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import at, batch, same_shape, time_steps
+from diffusion_lite.arguments import (
+    at,
+    batch,
+    class_labels,
+    one_step,
+    same_shape,
+)
 from diffusion_lite.schedules import Schedule
 
 
@@ -84,22 +90,20 @@ def class_probs(
         ValueError: shapes do not fit, a value is not finite, t out of 1..T.
     """
     _check_examples(x_t, data, labels)
-    time_steps(t, 1, schedule.T)
-    mean, variance = q_mean_variance(data, t, schedule)
-    distance = torch.cdist(x_t.flatten(1), mean.flatten(1)).square()
+    t = one_step(t, 1, schedule.T)
+    mean, variance = q_mean_variance(data.to(x_t), t, schedule)
+    rows = x_t.reshape(len(x_t), -1), mean.reshape(len(mean), -1)
+    distance = torch.cdist(*rows).square()
     share = (-distance / (2 * variance.flatten())).softmax(1)
     return share @ F.one_hot(labels).to(share)
 
 
 def _check_examples(x_t: Tensor, data: Tensor, labels: Tensor) -> None:
     batch("x_t", x_t)
+    batch("data", data)
     if x_t.shape[1:] != data.shape[1:]:
         raise ValueError(
             "x_t must be (B, ...) with rows like those of data, got "
             f"{tuple(x_t.shape)} and {tuple(data.shape)}"
         )
-    if labels.shape != data.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(
-            f"labels must be an int64 tensor ({len(data)},), got "
-            f"{labels.dtype} of shape {tuple(labels.shape)}"
-        )
+    class_labels(labels, len(data))

@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at, batch
+from diffusion_lite.arguments import at, batch, one_step, time_steps
 from diffusion_lite.schedules import Schedule
 
 
@@ -77,7 +77,7 @@ class GaussianMixture:
         Book: eq-mixture-noised. Source: Ho et al. 2020, eq. 4, integrated
         over x_0.
         """
-        alpha_bar = at(schedule.alpha_bar, t, self.means)[0]
+        alpha_bar = schedule.alpha_bar[one_step(t, 0, schedule.T)]
         eye = torch.eye(self.dim, dtype=torch.float64)
         return GaussianMixture(
             self.weights,
@@ -145,18 +145,21 @@ class GaussianMixture:
         """
         if n < 2:
             raise ValueError(f"n must be at least 2, got {n}")
+        steps = time_steps(t, 0, schedule.T)
+        if steps.numel() == 0:
+            raise ValueError("t must be at least one step, got none")
         values = [
             self.eps_variance(q_t.sample(n, generator=generator), s, schedule)
-            for s, q_t in self._noised_at(t, schedule)
+            for s, q_t in self._noised_at(steps, schedule)
         ]
         values = torch.stack(values)
         error = values.std(1) / n**0.5
-        shape = torch.as_tensor(t).shape
-        return values.mean(1).reshape(shape), error.reshape(shape)
+        return values.mean(1).reshape(steps.shape), error.reshape(steps.shape)
 
-    def _noised_at(self, t: int | Tensor, schedule: Schedule) -> list:
-        steps = torch.as_tensor(t).reshape(-1).tolist()
-        return [(s, self.noised(s, schedule)) for s in steps]
+    def _noised_at(self, steps: Tensor, schedule: Schedule) -> list:
+        return [
+            (s, self.noised(s, schedule)) for s in steps.flatten().tolist()
+        ]
 
     def _at_alpha_bar(self, x: Tensor, alpha_bar: Tensor) -> "_Marginal":
         """Look at x (B, D) under the mixture noised to alpha_bar (B, 1)."""

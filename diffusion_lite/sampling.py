@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import batch, one_step
 from diffusion_lite.elbo import Denoiser
 from diffusion_lite.parameterization import eps_from_x_0, x_0_from_eps
 from diffusion_lite.posterior import posterior_mean, posterior_variance
@@ -49,6 +49,7 @@ def ddpm_step(
     is what eps_hat says of x_0.
     Source: Ho et al. 2020, eq. 11.
     """
+    t = one_step(t, 1, schedule.T)
     eps_hat = eps_model(x_t, torch.full((len(x_t),), t, device=x_t.device))
     x_0_hat = x_0_from_eps(x_t, t, eps_hat, schedule)
     mean = posterior_mean(x_0_hat, x_t, t, schedule)

@@ -8,12 +8,16 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
 MAX_ALPHA_BAR_T = 1e-3
 """A schedule with a larger alpha_bar_T warns: its x_T is not noise."""
+
+MIN_ALPHA_BAR_T = 1e-60
+"""A schedule with a smaller one is refused: its root is 0 in float32."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,7 +31,8 @@ class Schedule:
     from N(0, I) starts in the wrong place.
 
     Raises:
-        ValueError: beta is not (T,) or has an entry outside (0, 1).
+        ValueError: beta is not (T,), has an entry outside (0, 1), or takes
+            away so much that alpha_bar_T is no number any more.
     """
 
     beta: Tensor
@@ -35,6 +40,11 @@ class Schedule:
     def __post_init__(self) -> None:
         beta = _inside_0_1(torch.as_tensor(self.beta))
         object.__setattr__(self, "beta", torch.cat([beta.new_zeros(1), beta]))
+        if self.alpha_bar[-1] < MIN_ALPHA_BAR_T:
+            raise ValueError(
+                "beta must leave something of x_0 at T, at least alpha_bar_T "
+                f"= {MIN_ALPHA_BAR_T:g}, got {self.alpha_bar[-1]:g}"
+            )
         if self.alpha_bar[-1] > MAX_ALPHA_BAR_T:
             warnings.warn(
                 f"{self!r}: x_T is not noise yet, alpha_bar_T is above "
@@ -94,7 +104,7 @@ def _inside_0_1(beta: Tensor) -> Tensor:
     if beta.ndim != 1 or len(beta) == 0:
         raise ValueError(f"beta must be (T,), got shape {tuple(beta.shape)}")
     beta = beta.detach().to("cpu", torch.float64)
-    wrong = ~((beta > 0) & (beta < 1))
+    wrong = ~((1 - beta < 1) & (beta < 1))  # 1 - 1e-20 is 1: no step at all
     if wrong.any():
         t = int(wrong.nonzero()[0, 0]) + 1
         raise ValueError(
@@ -164,5 +174,5 @@ def _check_cosine(T: int, s: float, beta_max: float) -> None:
 
 
 def _at_least_one_step(T: int) -> None:
-    if isinstance(T, bool) or not isinstance(T, int) or T < 1:
+    if isinstance(T, bool) or not isinstance(T, Integral) or T < 1:
         raise ValueError(f"T must be a whole number, at least 1, got {T!r}")

@@ -19,7 +19,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import batch, class_labels
 from diffusion_lite.elbo import simple_loss
 from diffusion_lite.schedules import Schedule
 
@@ -234,16 +234,19 @@ def load_checkpoint(state: TrainingState, path: str | Path) -> None:
             model or of another run.
     """
     saved, about = _read(Path(path))
-    if about.get("format") != FORMAT:
+    if about.get("format") != FORMAT or not about.keys() >= {"run", "step"}:
         raise ValueError(f"{path} is not a checkpoint of diffusion_lite")
     _check_same_run(state.run, json.loads(about["run"]), path)
     _check_same_model(state, saved, path)
+    try:
+        state.generator.set_state(saved["generator"])
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{path} has a broken generator: {error}") from None
     state.step = int(about["step"])
     state.model.load_state_dict(_part(saved, "model."))
     state.ema.load_state_dict(_part(saved, "ema."))
-    state.generator.set_state(saved["generator"])
-    for i, p in enumerate(state.model.parameters()):
-        moments = _part(saved, f"adam.{i}.")
+    for name, p in state.model.named_parameters():
+        moments = _part(saved, f"adam.{name}.")
         state.optimizer.state[p] = {
             key: value.to(p.device) for key, value in moments.items()
         }
@@ -251,9 +254,9 @@ def load_checkpoint(state: TrainingState, path: str | Path) -> None:
 
 def _to_tensors(state: TrainingState) -> dict[str, Tensor]:
     tensors = _weights(state)
-    for i, p in enumerate(state.model.parameters()):
+    for name, p in state.model.named_parameters():
         for key, value in state.optimizer.state[p].items():
-            tensors[f"adam.{i}.{key}"] = value
+            tensors[f"adam.{name}.{key}"] = value
     return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
 
 
@@ -315,10 +318,10 @@ def _check_same_model(
 def _shapes(state: TrainingState) -> dict[str, tuple]:
     """Return the names and shapes that a checkpoint of the state has."""
     shapes = {key: tuple(x.shape) for key, x in _weights(state).items()}
-    for i, p in enumerate(state.model.parameters()):
-        shapes[f"adam.{i}.step"] = ()
-        shapes[f"adam.{i}.exp_avg"] = tuple(p.shape)
-        shapes[f"adam.{i}.exp_avg_sq"] = tuple(p.shape)
+    for name, p in state.model.named_parameters():
+        shapes[f"adam.{name}.step"] = ()
+        shapes[f"adam.{name}.exp_avg"] = tuple(p.shape)
+        shapes[f"adam.{name}.exp_avg_sq"] = tuple(p.shape)
     return shapes
 
 
@@ -330,11 +333,8 @@ def _check_arguments(
     lr: float,
 ) -> None:
     batch("data", data)
-    if labels is not None and labels.shape != data.shape[:1]:
-        raise ValueError(
-            f"labels must be ({len(data)},), one for each example, got "
-            f"shape {tuple(labels.shape)}"
-        )
+    if labels is not None:
+        class_labels(labels, len(data))
     share = _accelerator().num_processes
     if steps < 1 or batch_size < 1 or batch_size % share or not 0 < lr < 1:
         raise ValueError(
@@ -352,5 +352,5 @@ def _hash(*tensors: Tensor | None) -> str:
     total = hashlib.sha256()
     for x in tensors:
         if x is not None:
-            total.update(x.detach().cpu().contiguous().numpy().tobytes())
+            total.update(x.detach().cpu().double().numpy().tobytes())
     return total.hexdigest()[:16]

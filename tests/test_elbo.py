@@ -261,6 +261,9 @@ def test_elbo_terms_of_pictures_are_those_of_their_pixels():
         model, rows.reshape(6, 1, 2, 2), 3, rows.reshape(6, 1, 2, 2), SCHEDULE
     )
     assert errors.shape == (6,)
+    flat_rows = rows.flatten()
+    alone = eps_error(lambda x, t: x, flat_rows, 3, flat_rows, SCHEDULE)
+    assert alone.shape == (24,)
 
 
 def test_elbo_terms_bad_input(generator):

@@ -170,6 +170,13 @@ def test_class_probs_are_calibrated(generator):
         assert abs(float(p[0, 1] - share.mean())) < 4 * error + 0.01
 
 
+def test_class_probs_of_plain_numbers_and_mixed_precision():
+    data, labels = torch.tensor([-1.0, 1.0]), torch.tensor([0, 1])
+    for x_t in (data, data.double()):
+        p = class_probs(x_t, 1, data, labels, COSINE)
+        torch.testing.assert_close(p, torch.eye(2, dtype=x_t.dtype))
+
+
 def test_class_probs_know_all_at_first_and_nothing_at_the_end():
     data = digits()
     images, labels = data.train_images, data.train_labels
@@ -191,6 +198,10 @@ def test_class_probs_bad_input():
         class_probs(data, 1, data, labels[:2], COSINE)
     with pytest.raises(ValueError, match=r"got torch\.float32 of shape"):
         class_probs(data, 1, data, labels.float(), COSINE)
+    with pytest.raises(ValueError, match="got a lowest label of -1"):
+        class_probs(data, 1, data, labels - 1, COSINE)
+    with pytest.raises(ValueError, match="t must be a single number"):
+        class_probs(data, labels + 1, data, labels, COSINE)
     with pytest.raises(ValueError, match="x_t must be finite"):
         class_probs(data * math.nan, 1, data, labels, COSINE)
     with pytest.raises(ValueError, match="t must be whole numbers from 1"):

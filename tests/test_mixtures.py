@@ -292,6 +292,11 @@ def test_bad_points_are_named(generator):
         law.eps(torch.ones(1, 2), 101, SCHEDULE)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         law.sample(0, generator=generator)
+    for t in (None, "1", 1.0, torch.zeros(0).long(), 101):
+        with pytest.raises(ValueError, match="t must be"):
+            law.floor(t, SCHEDULE, generator=generator)
+    with pytest.raises(ValueError, match="t must be a single number"):
+        law.noised(torch.tensor([1, 2]), SCHEDULE)
     with pytest.raises(ValueError, match="n must be at least 2, got 1"):
         law.floor(1, SCHEDULE, generator=generator, n=1)
     assert law.dim == 2

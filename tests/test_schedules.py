@@ -3,6 +3,7 @@
 import math
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -140,7 +141,9 @@ def test_schedule_does_not_warn_at_the_threshold():
         Schedule(torch.tensor([1 - 1.0005e-3], dtype=torch.float64))
 
 
-@pytest.mark.parametrize("wrong", [0.0, 1.0, -0.1, 1.5, math.nan, math.inf])
+@pytest.mark.parametrize(
+    "wrong", [0.0, 1.0, -0.1, 1.5, math.nan, math.inf, 1e-20]
+)
 def test_beta_outside_0_1_is_named(wrong):
     message = f"strictly between 0 and 1, got beta_2 = {wrong:g}"
     with pytest.raises(ValueError, match=message):
@@ -153,6 +156,11 @@ def test_beta_of_wrong_shape_is_named(beta):
         Schedule(torch.tensor(beta))
 
 
+def test_a_schedule_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match="at least alpha_bar_T = 1e-60"):
+        Schedule(torch.full((400,), 0.9))
+
+
 def test_schedule_is_frozen_and_keeps_its_own_copy():
     beta = torch.full((10,), 0.6, dtype=torch.float64)
     schedule = Schedule(beta)
@@ -163,7 +171,7 @@ def test_schedule_is_frozen_and_keeps_its_own_copy():
 
 
 def test_one_step_is_enough_and_a_thousand_the_default():
-    assert linear_schedule(1).T == 1
+    assert linear_schedule(1).T == linear_schedule(np.int64(1)).T == 1
     assert linear_schedule().T == cosine_schedule().T == 1000
 
 

@@ -259,9 +259,24 @@ def test_a_checkpoint_without_its_moments_is_refused(checkpoint):
     with training.safe_open(checkpoint, framework="pt") as file:
         about = file.metadata()
     tensors = load_file(checkpoint)
-    del tensors["adam.0.exp_avg"]
+    del tensors["adam.first.weight.exp_avg"]
     save_file(tensors, checkpoint, metadata=about)
-    refuse(checkpoint, "adam.0.exp_avg is missing in the file")
+    refuse(checkpoint, "adam.first.weight.exp_avg is missing in")
+
+
+def test_a_checkpoint_with_a_broken_generator_is_refused(checkpoint):
+    with training.safe_open(checkpoint, framework="pt") as file:
+        about = file.metadata()
+    tensors = load_file(checkpoint)
+    tensors["generator"] = torch.zeros_like(tensors["generator"])
+    save_file(tensors, checkpoint, metadata=about)
+    refuse(checkpoint, "has a broken generator")
+
+
+def test_a_checkpoint_that_does_not_say_where_it_stands_is_refused(checkpoint):
+    tensors = load_file(checkpoint)
+    save_file(tensors, checkpoint, metadata={"format": training.FORMAT})
+    refuse(checkpoint, "is not a checkpoint of diffusion_lite")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +285,7 @@ def test_a_checkpoint_without_its_moments_is_refused(checkpoint):
         ({"steps": 13}, "another run: steps was 12, now 13"),
         ({"batch_size": 16}, "batch_size was 32, now 16"),
         ({"lr": 1e-3}, "lr was 0.01, now 0.001"),
-        ({"labels": torch.zeros(256)}, "data was .*, now"),
+        ({"labels": torch.zeros(256).long()}, "data was .*, now"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(checkpoint, change, message):
@@ -324,13 +339,16 @@ def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         return loss_of(*args)
 
+    # pytest's own worker processes ignore Ctrl-C; Python's default does not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr(training, "simple_loss", pressed_in_the_middle)
     states = run(model)
     state = next(states)
     with pytest.raises(KeyboardInterrupt):
         last(states)
     monkeypatch.undo()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    handler = signal.signal(signal.SIGINT, before)
+    assert handler is signal.default_int_handler
     # The fifth step was finished, and the run can go on from there.
     assert state.step == 5
     save_checkpoint(state, path)
@@ -357,7 +375,10 @@ def test_train_works_outside_the_main_thread():
         ({"batch_size": 0}, "batch_size = 0"),
         ({"lr": 0.0}, "lr = 0"),
         ({"lr": math.nan}, "lr = nan"),
-        ({"labels": torch.zeros(3)}, r"labels must be \(256,\)"),
+        ({"labels": torch.zeros(3).long()}, r"int64 tensor \(256,\)"),
+        ({"labels": torch.zeros(256)}, r"got torch\.float32 of shape"),
+        ({"labels": [0] * 256}, "got list"),
+        ({"labels": torch.full((256,), -1)}, "got a lowest label of -1"),
     ],
 )
 def test_bad_arguments_are_named_before_the_first_step(change, message):
