@@ -15,6 +15,7 @@ import itertools
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -38,23 +39,28 @@ SECONDS = 60.0
 def main() -> None:
     """Print every figure, with its seeds and its floor."""
     print("Eight modes: seconds of training, loss above the floor")
-    rows = [eight_modes_run(seed) for seed in SEEDS]
-    for seed, (seconds, excess) in zip(SEEDS, rows, strict=True):
-        print(f"  seed {seed}: {seconds:.1f} s, {excess:.4f}")
-    print(f"  mean: {mean(rows, 0):.1f} s, {mean(rows, 1):.4f}")
+    report(eight_modes_run, digits=4)
     steps = steps_in(SECONDS)
     for labelled, floor in ((True, labelled_floor()), (False, free_floor())):
-        print(f"Digits, {'with' if labelled else 'without'} labels:", end=" ")
-        print(f"seconds, Frechet distance after {steps} steps")
-        rows = [digits_run(seed, steps, labelled) for seed in SEEDS]
-        for seed, (seconds, distance) in zip(SEEDS, rows, strict=True):
-            print(f"  seed {seed}: {seconds:.0f} s, {distance:.1f}")
-        print(f"  mean: {mean(rows, 1):.1f}; floor {floor:.1f}")
+        kind = "with" if labelled else "without"
+        print(
+            f"Digits {kind} labels: seconds, Frechet distance; {steps} steps"
+        )
+        report(partial(digits_run, steps=steps, labelled=labelled), digits=1)
+        print(f"  floor: {floor:.1f}")
 
 
-def mean(rows: list[tuple[float, float]], column: int) -> float:
-    """Return the mean of one column."""
-    return statistics.mean(row[column] for row in rows)
+def report(run: Callable[[int], tuple[float, float]], digits: int) -> None:
+    """Run every seed; print each row when it is done, and the means."""
+    rows = []
+    for seed in SEEDS:
+        rows.append(run(seed))
+        seconds, quality = rows[-1]
+        print(
+            f"  seed {seed}: {seconds:.1f} s, {quality:.{digits}f}", flush=True
+        )
+    seconds, quality = map(statistics.mean, zip(*rows, strict=True))
+    print(f"  mean: {seconds:.1f} s, {quality:.{digits}f}")
 
 
 def eight_modes_run(seed: int) -> tuple[float, float]:
