@@ -8,10 +8,10 @@ from torch import Tensor
 
 from diffusion_lite.arguments import batch
 from diffusion_lite.forward import q_mean_variance, q_sample
-from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.posterior import (
     forward_variance,
     posterior_mean,
+    posterior_mean_from_eps,
     posterior_variance,
 )
 from diffusion_lite.schedules import Schedule
@@ -148,8 +148,7 @@ def _reverse_term(
     eps = torch.randn(x_0.shape, generator=generator).to(x_0)
     x_t = q_sample(x_0, t, eps, schedule)
     eps_hat = eps_model(x_t, _per_row(t, x_t))
-    x_0_hat = x_0_from_eps(x_t, t, eps_hat, schedule)
-    mean_hat = posterior_mean(x_0_hat, x_t, t, schedule).double()
+    mean_hat = posterior_mean_from_eps(x_t, t, eps_hat, schedule).double()
     if t == 1:
         beta_1 = schedule.beta[1].to(mean_hat)
         nats = -_normal_log_prob(x_0.double(), mean_hat, beta_1)

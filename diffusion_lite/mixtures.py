@@ -45,6 +45,24 @@ class GaussianMixture:
         """D, the number of dimensions."""
         return self.means.shape[1]
 
+    @property
+    def mean(self) -> Tensor:
+        """The mean of the whole mixture, (D,)."""
+        return self.weights @ self.means
+
+    @property
+    def covariance(self) -> Tensor:
+        """The covariance of the whole mixture, (D, D).
+
+        The mean of the components' covariances plus the covariance of
+        their means.
+        """
+        apart = self.means - self.mean
+        between = apart[:, :, None] * apart[:, None, :]
+        return torch.einsum(
+            "k,kde->de", self.weights, self.covariances + between
+        )
+
     @cached_property
     def _axes(self) -> tuple[Tensor, Tensor]:
         """The covariances' eigenvalues (K, D) and eigenvectors (K, D, D).
@@ -85,6 +103,36 @@ class GaussianMixture:
             alpha_bar * self.covariances + (1 - alpha_bar) * eye,
         )
 
+    def reverse(
+        self, x_t: Tensor, t: int, schedule: Schedule
+    ) -> "GaussianMixture":
+        """Return q(x_s | x_t), where s = t - 1, for one x_t: exactly.
+
+        With G_k = Sigma_{k,s} (alpha_t Sigma_{k,s} + beta_t I)^-1, where
+        Sigma_{k,s} belongs to q(x_s): weights p(k | x_t), means
+        sqrt(alpha_bar_s) mu_k + sqrt(alpha_t) G_k (x_t - sqrt(alpha_bar_t)
+        mu_k), covariances beta_t G_k.
+        Book: eq-reverse-mixture.
+        Shapes: x_t (D,); t in 1..T.
+
+        Raises:
+            ValueError: x_t is not (D,) and finite, or t out of 1..T.
+        """
+        row = _rows("x_t, as one row,", batch("x_t", x_t)[None], self.dim)
+        t = one_step(t, 1, schedule.T)
+        alpha, beta = schedule.alpha[t], schedule.beta[t]
+        before = self.noised(t - 1, schedule)
+        eye = torch.eye(self.dim, dtype=torch.float64)
+        gain = torch.linalg.solve(
+            alpha * before.covariances + beta * eye, before.covariances
+        )
+        gain = (gain + gain.mT) / 2  # symmetric, but for rounding
+        offset = (row - alpha.sqrt() * before.means)[:, :, None]
+        shift = alpha.sqrt() * (gain @ offset)[:, :, 0]
+        share = self.noised(t, schedule).component_probs(row)[0]
+        share = share.clamp(min=torch.finfo(share.dtype).tiny)
+        return GaussianMixture(share, before.means + shift, beta * gain)
+
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log-density of each row of x, in nats: (B,)."""
         return self._at_alpha_bar(x, torch.ones(1, 1)).log_prob
@@ -102,6 +150,7 @@ class GaussianMixture:
 
         E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), Tweedie's
         formula; t may differ from row to row, and runs 0..T.
+        Book: eq-tweedie.
         Source: Efron 2011, eq. 2.8, for this noise.
         """
         alpha_bar = at(schedule.alpha_bar, t, _double(x_t))
@@ -180,25 +229,27 @@ class GaussianMixture:
         )
 
 
-def kl_to_noise(mixture: GaussianMixture) -> float:
-    """Return KL(p || N(0, 1)) of a 1-D mixture, in nats.
+def kl_to_normal(
+    mixture: GaussianMixture, mean: float = 0.0, variance: float = 1.0
+) -> float:
+    """Return KL(p || N(mean, variance)) of a 1-D mixture p, in nats.
 
-    The integral of p(x) (log p(x) - log N(x; 0, 1)), by the trapezoid rule
-    on a grid of 20,001 points that reaches 12 standard deviations beyond
-    the outermost means.
-    Book: eq-kl-to-noise.
+    The integral of p(x) (log p(x) - log N(x; mean, variance)), by the
+    trapezoid rule on a grid of 20,001 points that reaches 12 standard
+    deviations, of the widest component, beyond the outermost means.
+    Book: eq-kl-to-noise, eq-reverse-kl.
 
     Raises:
-        ValueError: the mixture is not 1-D.
+        ValueError: the mixture is not 1-D, or the variance not positive.
     """
-    if mixture.dim != 1:
-        raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
-    reach = 12 * float(mixture.covariances.max().clamp(min=1).sqrt())
+    _check_line(mixture, variance)
+    reach = 12 * float(mixture.covariances.max().sqrt())
     low, high = mixture.means.min() - reach, mixture.means.max() + reach
     x = torch.linspace(float(low), float(high), 20_001, dtype=torch.float64)
     log_p = mixture.log_prob(x[:, None])
-    log_noise = -(x.square() + math.log(2 * math.pi)) / 2
-    kl = torch.trapezoid(log_p.exp() * (log_p - log_noise), x)
+    log_normal = -((x - mean) ** 2) / (2 * variance)
+    log_normal = log_normal - math.log(2 * math.pi * variance) / 2
+    kl = torch.trapezoid(log_p.exp() * (log_p - log_normal), x)
     return max(0.0, float(kl))  # where it is 0, rounding may leave -1e-16
 
 
@@ -227,6 +278,13 @@ def _rows(name: str, x: Tensor, dim: int) -> Tensor:
             f"{name} must be (B, {dim}), got shape {tuple(x.shape)}"
         )
     return x.to("cpu", torch.float64)
+
+
+def _check_line(mixture: GaussianMixture, variance: float) -> None:
+    if mixture.dim != 1:
+        raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
+    if not variance > 0:
+        raise ValueError(f"variance must be positive, got {variance:g}")
 
 
 def _check_shapes(weights: Tensor, means: Tensor, covariances: Tensor) -> None:

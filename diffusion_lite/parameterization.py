@@ -19,6 +19,7 @@ def x_0_from_eps(
     """Return the x_0 that noise eps has turned into x_t; t in 0..T.
 
     x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t).
+    Book: eq-x-0-from-eps.
     Source: Ho et al. 2020, eq. 15.
     """
     same_shape("x_t", x_t, "eps", eps)
@@ -46,6 +47,7 @@ def score_from_eps(eps: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
 
     score = -eps / sqrt(1 - alpha_bar_t), t in 1..T. With one draw of eps
     it is the score of q(x_t | x_0); with E[eps | x_t] that of q(x_t).
+    Book: eq-score-given-x-0, eq-score-average.
     Source: Vincent 2011, section 4.2, for this noise.
     """
     batch("eps", eps)
@@ -58,6 +60,7 @@ def v_from_x_0_eps(
     """Return v, the direction in which x_t turns from data to noise.
 
     v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0, t in 0..T.
+    Book: eq-v.
     Source: Salimans and Ho 2022, section 4.
     """
     same_shape("x_0", x_0, "eps", eps)
@@ -73,6 +76,7 @@ def x_0_from_v(
     """Return the x_0 of x_t and v; t in 0..T.
 
     x_0 = sqrt(alpha_bar_t) x_t - sqrt(1 - alpha_bar_t) v.
+    Book: eq-x-0-eps-from-v.
     Source: Salimans and Ho 2022, section 4.
     """
     same_shape("x_t", x_t, "v", v)
@@ -88,6 +92,7 @@ def eps_from_v(
     """Return the noise of x_t and v; t in 0..T.
 
     eps = sqrt(1 - alpha_bar_t) x_t + sqrt(alpha_bar_t) v.
+    Book: eq-x-0-eps-from-v.
     Source: Salimans and Ho 2022, section 4.
     """
     same_shape("x_t", x_t, "v", v)

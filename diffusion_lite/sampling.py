@@ -8,7 +8,10 @@ from torch import Tensor
 from diffusion_lite.arguments import batch, one_step
 from diffusion_lite.elbo import Denoiser
 from diffusion_lite.parameterization import eps_from_x_0, x_0_from_eps
-from diffusion_lite.posterior import posterior_mean, posterior_variance
+from diffusion_lite.posterior import (
+    posterior_mean_from_eps,
+    posterior_variance,
+)
 from diffusion_lite.schedules import Schedule
 
 
@@ -45,14 +48,13 @@ def ddpm_step(
 ) -> Tensor:
     """Take one step of ddpm_sample: x_s from x_t, where s = t - 1.
 
-    x_s = posterior_mean(x_0_hat, x_t) + sqrt(variance_t) z, where x_0_hat
-    is what eps_hat says of x_0.
+    x_s = posterior_mean_from_eps(x_t, eps_hat) + sqrt(variance_t) z; the
+    last step, to x_0, adds no noise.
     Source: Ho et al. 2020, eq. 11.
     """
     t = one_step(t, 1, schedule.T)
     eps_hat = eps_model(x_t, torch.full((len(x_t),), t, device=x_t.device))
-    x_0_hat = x_0_from_eps(x_t, t, eps_hat, schedule)
-    mean = posterior_mean(x_0_hat, x_t, t, schedule)
+    mean = posterior_mean_from_eps(x_t, t, eps_hat, schedule)
     if t == 1:
         return mean
     return mean + float(variance(t, schedule)) ** 0.5 * z

@@ -7,13 +7,9 @@ import ledger
 PAGE = """\
 # How noise is added
 
-Not numbered:
+Some words.
 
-$$
-a = b
-$$
-
-Numbered, and over two lines:
+An equation over two lines:
 
 $$
 x_t
@@ -95,8 +91,8 @@ def test_docstrings_are_read_wherever_they_stand(book, module):
             "Book: eq-jump.",
             "Book: eq-other,\n    eq-jump.",
         )
-        replace(book / "book" / "01_forward.md", "$$\na", "$$ c $$ (eq-other)")
-        replace(book / "book" / "01_forward.md", " = b\n$$", "")
+        page = book / "book" / "01_forward.md"
+        replace(page, "Some words.", "$$ c $$ (eq-other)")
         replace(
             book / "tests" / "test_forward.py",
             "@pytest",
@@ -161,15 +157,21 @@ MARK = '@pytest.mark.equation("eq-jump", oracle="a sum on paper")\n'
         ),
         (
             "book/01_forward.md",
-            "Not numbered:",
+            "Some words.",
             "$$ x $$ (eq-jump)",
             "book/01_forward.md: eq-jump is already in book/01_forward.md",
         ),
         (
             "book/01_forward.md",
-            "Not numbered:",
+            "Some words.",
             "```{math}\n:label: eq-leap\nx\n```",
             "book/01_forward.md: write $$ ... $$ instead of ```{math}",
+        ),
+        (
+            "book/01_forward.md",
+            "Some words.",
+            "$$\na = b\n$$",
+            "book/01_forward.md: no label (eq-...) after $$ a = b $$",
         ),
     ],
     ids=[
@@ -180,6 +182,7 @@ MARK = '@pytest.mark.equation("eq-jump", oracle="a sum on paper")\n'
         "no oracle",
         "twice",
         "other form",
+        "no label",
     ],
 )
 def test_a_fault_is_one_clear_line(book, file, old, new, fault):

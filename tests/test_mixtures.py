@@ -8,7 +8,7 @@ import torch
 
 from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.forward import q_sample
-from diffusion_lite.mixtures import GaussianMixture, kl_to_noise
+from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 
 SCHEDULE = cosine_schedule(100)
@@ -127,6 +127,7 @@ def test_noised_at_0_and_T():
     torch.testing.assert_close(end.means, 0 * law.means, rtol=0, atol=2e-3)
 
 
+@pytest.mark.equation("eq-tweedie", oracle="quadrature over x_0")
 @pytest.mark.parametrize("t", [1, 30, 99])
 def test_eps_by_quadrature(t):
     # E[eps | x_t], with eps = (x_t - sqrt(alpha_bar) x_0) / sqrt(1 - ...)
@@ -218,31 +219,94 @@ def test_floor_starts_at_one_for_smooth_data(generator):
     assert last < 1e-3
 
 
+def test_moments_are_those_of_many_draws(generator):
+    law, n = skewed(), 400_000
+    x = law.sample(n, generator=generator)
+    torch.testing.assert_close(law.mean, x.mean(0), rtol=0, atol=0.01)
+    torch.testing.assert_close(law.covariance, x.T.cov(), rtol=0, atol=0.02)
+
+
+@pytest.mark.equation(
+    "eq-reverse-mixture", oracle="Bayes' rule: a ratio of densities"
+)
+@pytest.mark.parametrize("t", [1, 2, 50, 100])
+def test_reverse_is_bayes_rule_at_every_place(t, generator):
+    # q(x_s | x_t) = q(x_t | x_s) q(x_s) / q(x_t), in two dimensions
+    law = skewed()
+    x_t = law.noised(t, SCHEDULE).sample(1, generator=generator)
+    reverse = law.reverse(x_t[0], t, SCHEDULE)
+    x_s = reverse.sample(50, generator=generator)
+    alpha, beta = SCHEDULE.alpha[t], SCHEDULE.beta[t]
+    step = torch.distributions.Normal(alpha.sqrt() * x_s, beta.sqrt())
+    expected = (
+        step.log_prob(x_t).sum(1)
+        + law.noised(t - 1, SCHEDULE).log_prob(x_s)
+        - law.noised(t, SCHEDULE).log_prob(x_t)
+    )
+    torch.testing.assert_close(reverse.log_prob(x_s), expected)
+
+
+def test_reverse_far_away_and_in_tiny_steps():
+    far = torch.full((2,), 1e3, dtype=torch.float64)
+    assert torch.isfinite(skewed().reverse(far, 50, SCHEDULE).mean).all()
+    short = linear_schedule(100_000)
+    line = two_modes().reverse(torch.zeros(1).double(), 500, short)
+    # so short a step is a Gaussian of variance beta
+    ratio = float(line.covariance) / float(short.beta[500])
+    assert ratio == pytest.approx(1, abs=1e-3)
+
+
+def test_reverse_bad_input():
+    law = skewed()
+    with pytest.raises(ValueError, match=r"one row, must be \(B, 2\), got"):
+        law.reverse(torch.zeros(3), 1, SCHEDULE)
+    with pytest.raises(ValueError, match="x_t must be finite"):
+        law.reverse(torch.full((2,), math.nan), 1, SCHEDULE)
+    for t in (0, 101, torch.tensor([1, 2])):
+        with pytest.raises(ValueError, match="t must be"):
+            law.reverse(torch.zeros(2), t, SCHEDULE)
+
+
+@pytest.mark.equation("eq-reverse-kl", oracle="closed form, one Gaussian")
+def test_kl_to_normal_between_two_gaussians_in_closed_form():
+    p = GaussianMixture(
+        torch.ones(1),
+        torch.tensor([[0.7]], dtype=torch.float64),
+        torch.tensor([[[1e-6]]], dtype=torch.float64),
+    )
+    ratio, distance = 1e-6 / 2e-6, (0.7 - 0.701) ** 2 / 2e-6
+    expected = (ratio - 1 - math.log(ratio) + distance) / 2
+    got = kl_to_normal(p, 0.701, 2e-6)
+    assert got == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.equation("eq-kl-to-noise", oracle="closed form, one Gaussian")
-def test_kl_to_noise_of_one_gaussian_in_closed_form():
+def test_kl_to_normal_of_one_gaussian_in_closed_form():
     mean, variance = 0.7, 0.3
     law = GaussianMixture(
         torch.ones(1), torch.tensor([[mean]]), torch.tensor([[[variance]]])
     )
     expected = (variance + mean**2 - 1 - math.log(variance)) / 2
-    assert kl_to_noise(law) == pytest.approx(expected, rel=1e-6)
+    assert kl_to_normal(law) == pytest.approx(expected, rel=1e-6)
 
 
-def test_kl_to_noise_by_monte_carlo_and_at_the_end(generator):
+def test_kl_to_normal_by_monte_carlo_and_at_the_end(generator):
     law, n = two_modes(), 200_000
     x = law.sample(n, generator=generator)
     log_noise = -(x[:, 0].square() + math.log(2 * math.pi)) / 2
     ratio = law.log_prob(x) - log_noise
     error = float(ratio.std()) / n**0.5
-    assert abs(kl_to_noise(law) - float(ratio.mean())) < 4 * error
-    kls = [kl_to_noise(law.noised(t, SCHEDULE)) for t in range(101)]
+    assert abs(kl_to_normal(law) - float(ratio.mean())) < 4 * error
+    kls = [kl_to_normal(law.noised(t, SCHEDULE)) for t in range(101)]
     assert all(a > b for a, b in itertools.pairwise(kls))
     assert 0 <= kls[-1] < 1e-12
 
 
-def test_kl_to_noise_wants_a_line():
+def test_kl_to_normal_wants_a_line():
     with pytest.raises(ValueError, match="mixture must be 1-D, got 2-D"):
-        kl_to_noise(eight_modes())
+        kl_to_normal(eight_modes())
+    with pytest.raises(ValueError, match="variance must be positive, got 0"):
+        kl_to_normal(two_modes(), 0.0, 0.0)
 
 
 GOOD = {

@@ -36,7 +36,9 @@ from diffusion_lite.parameterization import score_from_eps, v_from_x_0_eps
 from diffusion_lite.posterior import (
     forward_variance,
     posterior_mean,
+    posterior_mean_from_eps,
     posterior_variance,
+    reverse_variance,
 )
 from diffusion_lite.sampling import ddpm_step
 from diffusion_lite.schedules import (
@@ -141,6 +143,27 @@ def posterior_one_late(x_0, x_t, t, schedule):
     t = torch.as_tensor(t)
     later = (t + 1).clamp(max=schedule.T)
     return posterior_mean(x_0, x_t, later, schedule)
+
+
+def mean_with_alpha_bar(x_t, t, eps, schedule):
+    mean = posterior_mean_from_eps(x_t, t, eps, schedule)
+    turned_up = root(schedule.alpha / schedule.alpha_bar, t, x_t)
+    return mean * turned_up
+
+
+def mean_over_the_variance(x_t, t, eps, schedule):
+    eps = eps / root(1 - schedule.alpha_bar, t, x_t)
+    return posterior_mean_from_eps(x_t, t, eps, schedule)
+
+
+def reverse_variance_without_square(x_0_variance, t, schedule):
+    tilde = posterior_variance(t, schedule)
+    extra = reverse_variance(1.0, t, schedule) - tilde
+    return tilde + extra.sqrt() * x_0_variance
+
+
+def beta_tilde_as_reverse_variance(x_0_variance, t, schedule):
+    return posterior_variance(t, schedule) + 0 * x_0_variance
 
 
 def beta_as_posterior_variance(t, schedule):
@@ -329,6 +352,34 @@ MUTANTS = [
         posterior_mean,
         posterior_with_alpha_bar,
         test_posterior.test_a_unit_gaussian_stays_one_going_back,
+    ),
+    Mutant(
+        "5: alpha_bar_t below x_t",
+        posterior_mean_from_eps,
+        mean_with_alpha_bar,
+        test_sampling.test_the_chain_ends_where_its_own_recursion_says,
+        {"c": 1.0, "variance": forward_variance},
+    ),
+    Mutant(
+        "3: the noise over its variance",
+        posterior_mean_from_eps,
+        mean_over_the_variance,
+        test_posterior.test_mean_is_x_t_with_some_noise_taken_off,
+        {"schedule": test_posterior.LINEAR},
+    ),
+    Mutant(
+        "22: beta-tilde for the true reverse variance",
+        reverse_variance,
+        beta_tilde_as_reverse_variance,
+        test_posterior.test_reverse_variance_is_that_of_the_exact_reverse_step,
+        {"t": 20},
+    ),
+    Mutant(
+        "the reverse variance with a weight not squared",
+        reverse_variance,
+        reverse_variance_without_square,
+        test_posterior.test_reverse_variance_is_that_of_the_exact_reverse_step,
+        {"t": 20},
     ),
     Mutant(
         "the posterior's weights swapped",

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from diffusion_lite.data import two_modes
 from diffusion_lite.forward import q_sample
 from diffusion_lite.parameterization import (
     eps_from_v,
@@ -35,12 +36,14 @@ def close(a, b):
     torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.equation("eq-x-0-from-eps", oracle="the jump, undone")
 def test_eps_and_x_0_undo_the_jump():
     x_0, eps, x_t = triple()
     close(x_0_from_eps(x_t, T, eps, SCHEDULE), x_0)
     close(eps_from_x_0(x_t, T, x_0, SCHEDULE), eps)
 
 
+@pytest.mark.equation("eq-x-0-eps-from-v", oracle="there and back again")
 def test_v_goes_there_and_back():
     x_0, eps, x_t = triple()
     v = v_from_x_0_eps(x_0, eps, T, SCHEDULE)
@@ -48,6 +51,7 @@ def test_v_goes_there_and_back():
     close(eps_from_v(x_t, T, v, SCHEDULE), eps)
 
 
+@pytest.mark.equation("eq-v", oracle="a derivative by differences")
 def test_v_is_the_derivative_of_x_t_along_the_circle():
     # x_t = cos(angle) x_0 + sin(angle) eps: v is its derivative.
     x_0, eps, x_t = triple()
@@ -65,6 +69,7 @@ def test_v_ends_are_noise_and_minus_data():
     torch.testing.assert_close(v_T, -x_0, rtol=0, atol=0.03)
 
 
+@pytest.mark.equation("eq-score-given-x-0", oracle="autograd of log q")
 def test_score_is_autograd_of_log_q():
     x_0, eps, x_t = triple()
     x_t = x_t.clone().requires_grad_()
@@ -74,6 +79,23 @@ def test_score_is_autograd_of_log_q():
     )
     (score,) = torch.autograd.grad(q.log_prob(x_t).sum(), x_t)
     close(score_from_eps(eps, T, SCHEDULE), score)
+
+
+@pytest.mark.equation("eq-score-average", oracle="autograd of log q(x_t)")
+@pytest.mark.parametrize("t", [1, 30, 100])
+def test_the_mean_of_the_scores_is_the_score(t):
+    # E[score of q(x_t | x_0) | x_t], by quadrature over x_0
+    law = two_modes()
+    x_0 = torch.linspace(-6, 6, 20_001, dtype=torch.float64)[:, None]
+    for place in (-1.0, 0.2, 1.5):
+        x_t = torch.full((1, 1), place).double().requires_grad_()
+        eps = eps_from_x_0(x_t.detach().expand(20_001, 1), t, x_0, SCHEDULE)
+        log_joint = law.log_prob(x_0) - eps[:, 0].square() / 2
+        weight = log_joint.softmax(0)
+        mean = weight @ score_from_eps(eps, t, SCHEDULE)[:, 0]
+        log_q = law.noised(t, SCHEDULE).log_prob(x_t)
+        (score,) = torch.autograd.grad(log_q.sum(), x_t)
+        torch.testing.assert_close(mean, score[0, 0], rtol=1e-6, atol=1e-6)
 
 
 def test_nothing_to_undo_at_0():

@@ -38,17 +38,23 @@ def recursion(law, schedule, variance, start):
     """Return mean and variance of x_0 when the denoiser is exact.
 
     On a Gaussian each step is a x_t + b + noise: follow the two moments.
-    Written with DDPM's equation 11, not with posterior_mean.
+    Written with Bayes' rule: precisions add, and x_0 is guessed.
     """
     mu, c = float(law.means), float(law.covariances)
     m, v = start
     for t in range(schedule.T, 0, -1):
-        alpha_bar, beta = float(schedule.alpha_bar[t]), float(schedule.beta[t])
-        # eps_hat = gain (x_t - sqrt(alpha_bar) mu)
-        gain = math.sqrt(1 - alpha_bar) / (alpha_bar * c + 1 - alpha_bar)
-        pull = beta / math.sqrt(1 - alpha_bar) * gain
-        a = (1 - pull) / math.sqrt(1 - beta)
-        b = pull * math.sqrt(alpha_bar) * mu / math.sqrt(1 - beta)
+        alpha_bar, alpha_bar_s = schedule.alpha_bar[[t, t - 1]].tolist()
+        beta = float(schedule.beta[t])
+        # x_0_hat = mu + gain (x_t - sqrt(alpha_bar) mu)
+        gain = math.sqrt(alpha_bar) * c / (alpha_bar * c + 1 - alpha_bar)
+        of_0, of_t = 1.0, 0.0  # at t = 1 the mean is x_0_hat
+        if t > 1:
+            precision_0, precision_t = 1 / (1 - alpha_bar_s), (1 - beta) / beta
+            tilde = 1 / (precision_0 + precision_t)
+            of_0 = tilde * precision_0 * math.sqrt(alpha_bar_s)
+            of_t = tilde * precision_t / math.sqrt(1 - beta)
+        a = of_0 * gain + of_t
+        b = of_0 * mu * (1 - gain * math.sqrt(alpha_bar))
         m, v = a * m + b, a * a * v
         if t > 1:
             v += float(variance(t, schedule))

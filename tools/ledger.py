@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EQUATION = re.compile(
     r"\$\$((?:(?!\$\$).)*)\$\$ *\(([^()\s]+)\) *$", re.M | re.S
 )
+DISPLAY = re.compile(r"\$\$(?:(?!\$\$).)*\$\$ *[^\n]*", re.S)
 OTHER_FORM = re.compile(
     r"^[ >]*(`{3,}\{math\}|:{3,}\{math\}"
     r"|\\begin\{(?:align|equation|gather|multline)\})",
@@ -90,6 +91,10 @@ def _read_page(ledger: Ledger, path: Path) -> None:
     ledger.titles[page] = title[1] if title else path.stem
     for form in OTHER_FORM.findall(text):
         ledger.faults.append(f"{page}: write $$ ... $$ instead of {form}")
+    for display in DISPLAY.findall(text):
+        if not EQUATION.search(display):
+            start = " ".join(display.split())[:40]
+            ledger.faults.append(f"{page}: no label (eq-...) after {start}")
     for tex, label in EQUATION.findall(text):
         if label in ledger.equations:
             first = ledger.equations[label].page
