@@ -6,13 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import batch, time_steps
 from diffusion_lite.forward import q_mean_variance, q_sample
 from diffusion_lite.posterior import (
     forward_variance,
     posterior_mean,
     posterior_mean_from_eps,
     posterior_variance,
+    reverse_variance,
 )
 from diffusion_lite.schedules import Schedule
 
@@ -28,6 +29,7 @@ def normal_kl(
     (log(variance_2 / variance_1) + (variance_1 + (mean_1 - mean_2)^2)
     / variance_2 - 1) / 2 for each entry: sum it over the dimensions. Never
     negative. The arguments broadcast.
+    Book: eq-normal-kl, eq-equal-kl.
     Source: Kingma and Welling 2014, appendix B, for two general Gaussians.
 
     Raises:
@@ -49,6 +51,7 @@ def bits_per_dim(nats: Tensor | float, num_dims: int) -> Tensor | float:
 
     nats / (num_dims ln 2). For pictures, this is the number of the papers
     only if the nats are those of the discrete grey levels.
+    Book: eq-bits-per-dim.
 
     Raises:
         ValueError: num_dims < 1.
@@ -68,6 +71,7 @@ def simple_loss(
     """Return the mean squared error of the predicted noise, a scalar.
 
     |eps - eps_hat(x_t, t)|^2 / D, the mean over the batch.
+    Book: eq-simple-loss.
     Source: Ho et al. 2020, eq. 14, divided by D.
     Shapes: x_0 and eps (B, ...); t an int or (B,), 1..T.
 
@@ -95,6 +99,147 @@ def eps_error(
     return (eps - eps_hat).square().reshape(len(eps), -1).mean(1)
 
 
+def normal_log_prob(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    """Return log N(x; mean, variance) of each entry, in nats."""
+    distance = (x - mean).square() / variance
+    return -(distance + (2 * math.pi * variance).log()) / 2
+
+
+def discrete_log_prob(
+    x: Tensor, mean: Tensor, variance: Tensor, *, levels: int
+) -> Tensor:
+    """Return the log-probability of each grey level, in nats.
+
+    The levels lie evenly from -1 to 1. Each gets what N(mean, variance)
+    has between the midpoints to its neighbours; the first and the last get
+    the tails as well, so that the levels' probabilities have the sum 1.
+    Book: eq-discrete-decoder. Source: Ho et al. 2020, eq. 13.
+
+    Raises:
+        ValueError: levels < 2, or an x that is not on a level.
+    """
+    half = _half_a_level(x, levels)
+    low = (x - half - mean) / variance.sqrt()
+    high = (x + half - mean) / variance.sqrt()
+    low = low.masked_fill(x < -1 + half, -math.inf)
+    high = high.masked_fill(x > 1 - half, math.inf)
+    above = low + high > 0  # the upper tail by the lower one: no 1 - 1
+    low, high = torch.where(above, -high, low), torch.where(above, -low, high)
+    log_high = torch.special.log_ndtr(high)
+    ratio = torch.special.log_ndtr(low) - log_high
+    return log_high + (-ratio.expm1()).log()
+
+
+def dequantised_nll(
+    log_prob: Callable[[Tensor], Tensor],
+    x_0: Tensor,
+    *,
+    levels: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return a bound on the levels' -log P(x_0) from a density: nats, (B,).
+
+    Each entry is moved evenly within its level: with u the moves,
+    -log P(x_0) <= E_u[-log_prob(x_0 + u)] - D log(width of a level), one
+    draw of u an example.
+    Book: eq-dequantised. Source: Theis et al. 2016, section 3.1.
+
+    Raises:
+        ValueError: levels < 2, or an x_0 that is not on a level.
+    """
+    half = _half_a_level(batch("x_0", x_0), levels)
+    u = 2 * torch.rand(x_0.shape, generator=generator) - 1
+    num_dims = x_0[0].numel()
+    return -log_prob(x_0 + half * u) - num_dims * math.log(2 * half)
+
+
+def _half_a_level(x: Tensor, levels: int) -> float:
+    if levels < 2:
+        raise ValueError(f"levels must be at least 2, got {levels}")
+    level = (x + 1) / 2 * (levels - 1)
+    off = float((level - level.round().clamp(0, levels - 1)).abs().max())
+    if not off < 1e-3:
+        raise ValueError(
+            f"x must lie on {levels} even levels from -1 to 1; an entry is "
+            f"{off:.3g} of a level off"
+        )
+    return 1 / (levels - 1)
+
+
+def loss_by_time(
+    eps_model: Denoiser,
+    x_0: Tensor,
+    schedule: Schedule,
+    *,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return simple_loss at each t apart: (T+1,), in float64.
+
+    Entry 0 is 1: x_0 says nothing of the noise, so 0 is the best guess.
+    One draw of eps for each example and t.
+    """
+    losses = [1.0]
+    for t in range(1, schedule.T + 1):
+        eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+        with torch.no_grad():
+            loss = simple_loss(eps_model, x_0, t, eps, schedule)
+        losses.append(float(loss))
+    return torch.tensor(losses, dtype=torch.float64)
+
+
+def best_variance(loss: Tensor) -> Callable:
+    """Return the variance of p's steps that makes the bound smallest.
+
+    variance(t, schedule) = beta-tilde_t + beta_t^2 / (alpha_t (1 -
+    alpha_bar_t)) loss_t: what is left of q's width when x_0 is known, and
+    the squared error of the mean. The loss is loss_by_time's, (T+1,).
+    Book: eq-best-variance. Source: Bao et al. 2022, theorem 1.
+    """
+
+    def variance(t: int | Tensor, schedule: Schedule) -> Tensor:
+        x_0_variance = loss[t] / schedule.snr[t]
+        return reverse_variance(x_0_variance, t, schedule)
+
+    return variance
+
+
+def elbo_weight(
+    t: int | Tensor, schedule: Schedule, variance: Callable = forward_variance
+) -> Tensor:
+    """Return the bound's price of a squared error of eps at t, in nats.
+
+    L_{t-1} = weight_t |eps - eps_hat|^2 + what no training changes, with
+    weight_t = beta_t^2 / (2 variance_t alpha_t (1 - alpha_bar_t)).
+    Book: eq-elbo-weight. Source: Ho et al. 2020, eq. 12.
+
+    Raises:
+        ValueError: t out of 1..T.
+    """
+    t = time_steps(t, 1, schedule.T)
+    taken_off = schedule.beta[t].square() / (1 - schedule.alpha_bar[t])
+    return taken_off / (2 * variance(t, schedule) * schedule.alpha[t])
+
+
+def elbo_loss(
+    eps_model: Denoiser,
+    x_0: Tensor,
+    t: int | Tensor,
+    eps: Tensor,
+    schedule: Schedule,
+) -> Tensor:
+    """Return simple_loss with the bound's weights, a scalar.
+
+    The weights, with variance beta_t, are scaled to have the mean 1 over
+    1..T, so that one learning rate suits both losses.
+    Book: eq-elbo-loss. Source: Ho et al. 2020, eq. 12.
+    Shapes and errors: as simple_loss.
+    """
+    every = torch.arange(1, schedule.T + 1)
+    weight = elbo_weight(t, schedule) / elbo_weight(every, schedule).mean()
+    errors = eps_error(eps_model, x_0, t, eps, schedule)
+    return (weight.to(errors) * errors).mean()
+
+
 def elbo_terms(
     eps_model: Denoiser,
     x_0: Tensor,
@@ -102,15 +247,19 @@ def elbo_terms(
     *,
     generator: torch.Generator,
     variance: Callable = forward_variance,
+    decoder: Callable = normal_log_prob,
 ) -> Tensor:
     """Return the terms of the bound on -log p(x_0): nats, (T+1,).
 
-    Entry 0 is L_0 = -log p(x_0 | x_1), with a Gaussian decoder of variance
-    beta_1; entry t - 1, for t = 2..T, is L_{t-1} = KL(q(x_{t-1} | x_t,
-    x_0) || p(x_{t-1} | x_t)); entry T is L_T = KL(q(x_T | x_0) || N(0, I)).
-    Each is the mean over the batch of nats per example, with one draw of
-    x_t an example; their sum bounds the negative log-likelihood from
-    above. The variance of p is forward_variance or posterior_variance.
+    Entry 0 is L_0 = -log p(x_0 | x_1); entry t - 1, for t = 2..T, is
+    L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)); entry T is
+    L_T = KL(q(x_T | x_0) || N(0, I)). Each is the mean over the batch of
+    nats per example, with one draw of x_t an example; their sum bounds
+    the negative log-likelihood from above.
+    ``variance`` is that of p's steps: forward_variance, posterior_variance
+    or best_variance. L_0 uses beta_1 where it is 0. ``decoder`` is
+    normal_log_prob, a density, or discrete_log_prob with its levels.
+    Book: eq-jensen, eq-chain-ratio, eq-telescope, eq-elbo-terms.
     Source: Ho et al. 2020, eq. 5.
 
     Raises:
@@ -118,10 +267,42 @@ def elbo_terms(
     """
     batch("x_0", x_0)
     terms = [
+        _decoder_term(eps_model, x_0, schedule, generator, variance, decoder)
+    ]
+    terms += [
         _reverse_term(eps_model, x_0, t, schedule, generator, variance)
-        for t in range(1, schedule.T + 1)
+        for t in range(2, schedule.T + 1)
     ]
     return torch.stack([*terms, prior_term(x_0, schedule)])
+
+
+def elbo_from_loss(
+    loss: Tensor, schedule: Schedule, variance: Callable = forward_variance
+) -> Tensor:
+    """Return the bound's expected terms, given the loss at each t.
+
+    For data of mean square 1: nats per dimension, (T+1,), in the order of
+    elbo_terms and with its density as the decoder. The loss is that of
+    loss_by_time or GaussianMixture.floor, (T+1,).
+    Book: eq-elbo-from-loss. Source: Ho et al. 2020, eq. 12.
+
+    Raises:
+        ValueError: loss is not (T+1,).
+    """
+    if loss.shape != schedule.beta.shape:
+        raise ValueError(
+            f"loss must be ({schedule.T + 1},), one for each t from 0, got "
+            f"{tuple(loss.shape)}"
+        )
+    t = torch.arange(1, schedule.T + 1)
+    width = variance(t, schedule)
+    width = torch.where(width > 0, width, schedule.beta[t])
+    ratio = posterior_variance(t, schedule) / width
+    apart = elbo_weight(t, schedule, lambda *_: width) * loss[1:]
+    terms = (ratio - 1 - ratio.log()) / 2 + apart
+    terms[0] = (2 * math.pi * width[0]).log() / 2 + apart[0]
+    prior = torch.tensor([schedule.prior_bits * math.log(2)]).double()
+    return torch.cat([terms, prior])
 
 
 def prior_term(x_0: Tensor, schedule: Schedule) -> Tensor:
@@ -135,7 +316,6 @@ def prior_term(x_0: Tensor, schedule: Schedule) -> Tensor:
     return kl.double().sum() / len(x_0)
 
 
-@torch.no_grad()
 def _reverse_term(
     eps_model: Denoiser,
     x_0: Tensor,
@@ -144,25 +324,42 @@ def _reverse_term(
     generator: torch.Generator,
     variance: Callable,
 ) -> Tensor:
-    """Return L_{t-1}, a scalar in float64, from one draw of x_t."""
-    eps = torch.randn(x_0.shape, generator=generator).to(x_0)
-    x_t = q_sample(x_0, t, eps, schedule)
-    eps_hat = eps_model(x_t, _per_row(t, x_t))
-    mean_hat = posterior_mean_from_eps(x_t, t, eps_hat, schedule).double()
-    if t == 1:
-        beta_1 = schedule.beta[1].to(mean_hat)
-        nats = -_normal_log_prob(x_0.double(), mean_hat, beta_1)
-    else:
-        mean = posterior_mean(x_0, x_t, t, schedule).double()
-        variance_q = posterior_variance(t, schedule).to(mean)
-        variance_p = variance(t, schedule).to(mean)
-        nats = normal_kl(mean, variance_q, mean_hat, variance_p)
+    """Return L_{t-1}, t = 2..T, a scalar in float64, from one draw of x_t."""
+    x_t, mean_hat = _step_back(eps_model, x_0, t, schedule, generator)
+    mean = posterior_mean(x_0, x_t, t, schedule).double()
+    variance_q = posterior_variance(t, schedule).to(mean)
+    variance_p = variance(t, schedule).to(mean)
+    return normal_kl(mean, variance_q, mean_hat, variance_p).sum() / len(x_0)
+
+
+def _decoder_term(
+    eps_model: Denoiser,
+    x_0: Tensor,
+    schedule: Schedule,
+    generator: torch.Generator,
+    variance: Callable,
+    decoder: Callable,
+) -> Tensor:
+    """Return L_0, a scalar in float64, from one draw of x_1."""
+    _, mean_hat = _step_back(eps_model, x_0, 1, schedule, generator)
+    variance_p = variance(1, schedule) or schedule.beta[1]
+    nats = -decoder(x_0.double(), mean_hat, variance_p.to(mean_hat))
     return nats.sum() / len(x_0)
 
 
-def _normal_log_prob(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    distance = (x - mean).square() / variance
-    return -(distance + (2 * math.pi * variance).log()) / 2
+@torch.no_grad()
+def _step_back(
+    eps_model: Denoiser,
+    x_0: Tensor,
+    t: int,
+    schedule: Schedule,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Draw x_t; return it with the mean of p(x_{t-1} | x_t), in float64."""
+    eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+    x_t = q_sample(x_0, t, eps, schedule)
+    eps_hat = eps_model(x_t, _per_row(t, x_t))
+    return x_t, posterior_mean_from_eps(x_t, t, eps_hat, schedule).double()
 
 
 def _per_row(t: int | Tensor, x: Tensor) -> Tensor:

@@ -188,6 +188,7 @@ class GaussianMixture:
         left of E |eps - eps_hat|^2 / D when eps_hat is E[eps | x_t]. The
         inner variance is exact; the outer mean is over n draws of x_t, and
         the error is its standard error. For t (M,) both have shape (M,).
+        Book: eq-floor.
 
         Raises:
             ValueError: n < 2, or t out of 0..T.
@@ -227,6 +228,23 @@ class GaussianMixture:
         return _Marginal(
             log_prob, log_joint - log_prob[:, None], variances, scores
         )
+
+
+def gaussian_fit(x: Tensor) -> GaussianMixture:
+    """Return the one Gaussian with the mean and covariance of x, (N, D).
+
+    Its ``eps`` is the best *linear* denoiser of the data.
+
+    Raises:
+        ValueError: x is not (N, D) and finite, or does not vary in every
+            direction: the covariance is then not positive definite.
+    """
+    if batch("x", x).ndim != 2 or len(x) < 2:
+        raise ValueError(f"x must be (N, D), N > 1, got {tuple(x.shape)}")
+    covariance = x.double().T.cov().reshape(1, x.shape[1], x.shape[1])
+    return GaussianMixture(
+        torch.ones(1), x.double().mean(0, keepdim=True), covariance
+    )
 
 
 def kl_to_normal(

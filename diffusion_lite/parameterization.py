@@ -47,7 +47,7 @@ def score_from_eps(eps: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
 
     score = -eps / sqrt(1 - alpha_bar_t), t in 1..T. With one draw of eps
     it is the score of q(x_t | x_0); with E[eps | x_t] that of q(x_t).
-    Book: eq-score-given-x-0, eq-score-average.
+    Book: eq-score-given-x-0, eq-score-average, eq-dsm.
     Source: Vincent 2011, section 4.2, for this noise.
     """
     batch("eps", eps)

@@ -28,6 +28,7 @@ def ddpm_sample(
     x_T is a draw of N(0, I), (B, ...), on the model's device. The variance
     of a step is posterior_variance or forward_variance; the last step adds
     no noise, whichever it is.
+    Book: eq-model.
     Source: Ho et al. 2020, algorithm 2.
 
     Raises:

@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -35,6 +35,7 @@ class Run:
     steps: int
     batch_size: int
     lr: float
+    loss: str  # the function's name
     data: str  # a hash of the data and their labels
     schedule: str  # a hash of beta
 
@@ -71,13 +72,15 @@ def train(
     lr: float,
     generator: torch.Generator,
     labels: Tensor | None = None,
+    loss: Callable = simple_loss,
     resume: str | Path | None = None,
 ) -> Iterator[TrainingState]:
     """Train a denoiser; yield the state after each step.
 
     Each step draws x_0 from the data, t from 1..T and eps, and goes down
-    the gradient of simple_loss, with Adam and clipped gradients. The rate
-    rises to lr in 100 steps, then falls to 0 like a cosine. The model is
+    the gradient of the loss, simple_loss or elbo_loss, with Adam and
+    clipped gradients. The rate rises to lr in 100 steps, then falls to 0
+    like a cosine. The model is
     moved to ``device()`` and trained in place. With ``resume``, the run
     goes on from that checkpoint, bit for bit as if it had not stopped.
     Under ``accelerate launch`` each process takes its share of every batch.
@@ -101,12 +104,17 @@ def train(
         ),
         generator=generator,
         run=Run(
-            steps, batch_size, lr, _hash(data, labels), _hash(schedule.beta)
+            steps,
+            batch_size,
+            lr,
+            loss.__name__,
+            _hash(data, labels),
+            _hash(schedule.beta),
         ),
     )
     if resume is not None:
         load_checkpoint(state, resume)
-    return _loop(state, accelerator, data, labels, schedule)
+    return _loop(state, accelerator, loss, data, labels, schedule)
 
 
 def learning_rate(step: int, steps: int, lr: float) -> float:
@@ -118,6 +126,7 @@ def learning_rate(step: int, steps: int, lr: float) -> float:
 def _loop(
     state: TrainingState,
     accelerator: Accelerator,
+    loss_function: Callable,
     data: Tensor,
     labels: Tensor | None,
     schedule: Schedule,
@@ -127,7 +136,7 @@ def _loop(
         with _whole_step():
             x_0, y, t, eps = _draw(state, accelerator, data, labels, schedule)
             eps_model = model if y is None else partial(model, y=y)
-            loss = simple_loss(eps_model, x_0, t, eps, schedule)
+            loss = loss_function(eps_model, x_0, t, eps, schedule)
             _descend(state, accelerator, loss)
         yield state
 

@@ -213,7 +213,42 @@
     return [...faults, ...paleText()];
   }
 
+  // ---- what shuts a reader out --------------------------------------------
+
+  const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"];
+  const GRAVE = ["moderate", "serious", "critical"];
+
+  // Faults of the theme itself: the rule, and the only elements that may break
+  // it. Where book.js can mend one, it does.
+  const OF_THE_THEME = {
+    region: ".logo__title", // the book's name stands outside the landmarks
+  };
+
+  const ours = (rule) => (node) =>
+    !node.element.matches(OF_THE_THEME[rule.id] || ":not(*)");
+
+  async function barriers() {
+    for (const fold of all("details")) fold.open = true;
+    const { violations } = await axe.run({
+      runOnly: [...WCAG, "best-practice"],
+      resultTypes: ["violations"],
+      elementRef: true,
+      preload: false, // a page opened from a folder may not fetch its styles
+    });
+    return violations
+      .filter((rule) => GRAVE.includes(rule.impact))
+      .map((rule) => [rule, rule.nodes.filter(ours(rule))])
+      .filter(([, nodes]) => nodes.length)
+      .map(
+        ([rule, [first, ...more]]) =>
+          `${rule.id} (${rule.impact}): ${first.target} is ` +
+          `${show(first.element)}` +
+          (more.length ? ` and ${more.length} more` : ""),
+      );
+  }
+
   globalThis.faults = {
+    barriers,
     onAWideScreen: (asked) => [
       ...formulas(),
       ...markup(),

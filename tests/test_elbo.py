@@ -7,10 +7,18 @@ import torch
 
 from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.elbo import (
+    best_variance,
     bits_per_dim,
+    dequantised_nll,
+    discrete_log_prob,
+    elbo_from_loss,
+    elbo_loss,
     elbo_terms,
+    elbo_weight,
     eps_error,
+    loss_by_time,
     normal_kl,
+    normal_log_prob,
     prior_term,
     simple_loss,
 )
@@ -32,6 +40,7 @@ def double(*values):
     return [torch.tensor(v, dtype=torch.float64) for v in values]
 
 
+@pytest.mark.equation("eq-normal-kl", oracle="quadrature")
 @pytest.mark.parametrize(
     "arguments",
     [(0.0, 1.0, 0.0, 1.0), (1.0, 0.5, -0.3, 2.0), (0.0, 3.0, 0.1, 0.7)],
@@ -50,6 +59,7 @@ def test_normal_kl_by_quadrature(arguments):
     )
 
 
+@pytest.mark.equation("eq-equal-kl", oracle="numbers done by hand")
 def test_normal_kl_of_equal_variances_is_a_squared_distance():
     mean_1, mean_2, variance = double(1.0, 4.0, 0.5)
     kl = normal_kl(mean_1, variance, mean_2, variance)
@@ -72,6 +82,7 @@ def test_normal_kl_bad_input():
         normal_kl(zero, one, zero, one * math.nan)
 
 
+@pytest.mark.equation("eq-bits-per-dim", oracle="fair coins")
 def test_bits_per_dim_of_a_fair_coin():
     assert bits_per_dim(64 * math.log(2), 64) == pytest.approx(1.0)
     assert float(bits_per_dim(torch.tensor(math.log(4)), 2)) == 1.0
@@ -80,6 +91,7 @@ def test_bits_per_dim_of_a_fair_coin():
         bits_per_dim(1.0, 0)
 
 
+@pytest.mark.equation("eq-simple-loss", oracle="a sum in a plain loop")
 def test_simple_loss_is_a_mean_of_squares(generator):
     x_0 = torch.randn(4, 3, generator=generator)
     eps = torch.randn(4, 3, generator=generator)
@@ -144,6 +156,7 @@ def term_by_quadrature(law, t, variance):
     return float((weight * nats).sum() / 2)
 
 
+@pytest.mark.equation("eq-elbo-terms", oracle="quadrature over x_0 and x_t")
 @pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
 def test_elbo_terms_by_quadrature(variance, generator):
     law, n = two_modes(), 40_000
@@ -180,6 +193,7 @@ def test_prior_term_by_quadrature(generator):
     torch.testing.assert_close(last, prior_term(x_0[:8], SCHEDULE))
 
 
+@pytest.mark.equation("eq-jensen", oracle="exact likelihoods")
 @pytest.mark.parametrize(
     ("law", "n", "steps"),
     [(two_modes(), 60_000, (10, 40)), (eight_modes(), 4_000, (20, 80, 320))],
@@ -197,6 +211,37 @@ def test_the_sum_bounds_the_exact_nll_and_tightens_with_T(
         gaps.append(float(terms.sum()) - nll)
     assert gaps == sorted(gaps, reverse=True)
     assert gaps[-1] > 0
+
+
+@pytest.mark.equation("eq-chain-ratio", oracle="densities along whole walks")
+@pytest.mark.equation("eq-telescope", oracle="densities along whole walks")
+def test_the_terms_are_the_log_ratio_of_whole_walks(generator):
+    # E log q(x_1..x_T | x_0) / p(x_0..x_T), with no KL and no rearranging:
+    # forward densities above, the model's backward densities below.
+    law, n, T = two_modes(), 40_000, 6
+    schedule = linear_schedule(T)
+    x_0 = law.sample(n, generator=generator)
+    walk = [x_0]
+    log_ratio = torch.zeros(n, dtype=torch.float64)
+    for t in range(1, T + 1):
+        noise = torch.randn(n, 1, generator=generator, dtype=torch.float64)
+        beta, alpha = schedule.beta[t], schedule.alpha[t]
+        walk.append(alpha.sqrt() * walk[-1] + beta.sqrt() * noise)
+        step = torch.distributions.Normal(alpha.sqrt() * walk[-2], beta.sqrt())
+        log_ratio += step.log_prob(walk[-1])[:, 0]
+        # what p says of the same step, the other way round
+        shift = beta * law.noised(t, schedule).score(walk[-1])
+        back = torch.distributions.Normal(
+            (walk[-1] + shift) / alpha.sqrt(), beta.sqrt()
+        )
+        log_ratio -= back.log_prob(walk[-2])[:, 0]
+    end = torch.distributions.Normal(0.0, 1.0)
+    log_ratio -= end.log_prob(walk[-1])[:, 0]
+    terms = elbo_terms(
+        exact(law, schedule), x_0, schedule, generator=generator
+    )
+    error = 2 * float(log_ratio.std()) / n**0.5
+    assert abs(float(terms.sum() - log_ratio.mean())) < 4 * error
 
 
 def test_a_worse_denoiser_has_a_worse_bound(generator):
@@ -228,6 +273,281 @@ def test_elbo_of_a_point_mass_like_law_is_near_exact(generator):
         exact(law, schedule), x_0[:2000], schedule, generator=generator
     )
     assert abs(float(terms.sum()) - nll) < 0.05
+
+
+@pytest.mark.equation("eq-elbo-weight", oracle="the bound's own change")
+@pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
+def test_elbo_weight_is_the_price_of_an_error(variance):
+    # Make the best denoiser wrong by a constant: the bound rises by
+    # weight times its square (and no more than chance in the cross term).
+    law, n, off = two_modes(), 50_000, 3.0
+    x_0 = law.sample(n, generator=torch.Generator().manual_seed(0))
+    right, wrong = (
+        elbo_terms(
+            lambda x_t, t, c=c: law.eps(x_t, t, SCHEDULE) + c,
+            x_0,
+            SCHEDULE,
+            generator=torch.Generator().manual_seed(1),
+            variance=variance,
+        )
+        for c in (0.0, off)
+    )
+    t = torch.arange(2, 21)
+    risen = (wrong - right)[1:20] / off**2
+    torch.testing.assert_close(
+        risen, elbo_weight(t, SCHEDULE, variance), rtol=0.02, atol=0
+    )
+    assert float(elbo_weight(7, SCHEDULE, variance)) > 0
+
+
+@pytest.mark.equation("eq-elbo-from-loss", oracle="the terms, one by one")
+@pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
+def test_elbo_from_loss_is_what_the_terms_come_to(variance):
+    law, n = two_modes(), 100_000
+    g = torch.Generator().manual_seed(3)
+    x_0 = law.sample(n, generator=g)
+    model = exact(law, SCHEDULE)
+    losses = loss_by_time(model, x_0, SCHEDULE, generator=g)
+    got = elbo_from_loss(losses, SCHEDULE, variance)
+    expected = elbo_terms(model, x_0, SCHEDULE, generator=g, variance=variance)
+    assert got.shape == expected.shape
+    torch.testing.assert_close(got, expected, rtol=0.05, atol=0.01)
+    assert float(got.sum()) == pytest.approx(float(expected.sum()), abs=0.02)
+
+
+def test_elbo_from_loss_wants_a_loss_for_each_t():
+    with pytest.raises(ValueError, match=r"loss must be \(21,\), one for"):
+        elbo_from_loss(torch.ones(20), SCHEDULE)
+
+
+def test_the_weights_ratio_on_the_papers_schedule():
+    schedule = linear_schedule()
+    for variance, ratio in ((forward_variance, 27), (posterior_variance, 59)):
+        early, late = elbo_weight(
+            torch.tensor([2, 1000]), schedule, variance
+        ).tolist()
+        assert round(early / late) == ratio
+
+
+@pytest.mark.equation("eq-elbo-loss", oracle="the bound's own change")
+def test_elbo_loss_moves_as_the_bound_does(generator):
+    # Over all t, the loss is the bound up to a factor and a constant.
+    law, n = two_modes(), 20_000
+    x_0 = law.sample(n, generator=generator)
+    losses, bounds = [], []
+    for c in (0.0, 0.5, 1.0):
+
+        def model(x_t, t, c=c):
+            return law.eps(x_t, t, SCHEDULE) + c * x_t
+
+        loss = []
+        for t in range(1, 21):
+            g = torch.Generator().manual_seed(t)
+            eps = torch.randn(n, 1, generator=g, dtype=torch.float64)
+            each = torch.full((n,), t)
+            loss.append(elbo_loss(model, x_0, each, eps, SCHEDULE))
+        losses.append(torch.stack(loss).mean())
+        g = torch.Generator().manual_seed(1)
+        bounds.append(elbo_terms(model, x_0, SCHEDULE, generator=g).sum())
+    factor = elbo_weight(torch.arange(1, 21), SCHEDULE).sum()
+    for i in (1, 2):
+        risen = factor * (losses[i] - losses[0])
+        torch.testing.assert_close(
+            risen, bounds[i] - bounds[0], rtol=0.03, atol=0
+        )
+
+
+def test_loss_by_time_is_the_floor_for_the_best_denoiser(generator):
+    law = two_modes()
+    x_0 = law.sample(20_000, generator=generator)
+    losses = loss_by_time(
+        exact(law, SCHEDULE), x_0, SCHEDULE, generator=generator
+    )
+    assert losses.shape == (21,)
+    t = torch.arange(21)
+    floor, _ = law.floor(t, SCHEDULE, generator=generator)
+    torch.testing.assert_close(losses, floor, rtol=0, atol=0.03)
+    assert float(losses[0]) == 1.0
+
+
+@pytest.mark.equation("eq-best-variance", oracle="a search over variances")
+@pytest.mark.parametrize("t", [1, 2, 5, 15])
+def test_best_variance_has_the_smallest_bound(t, generator):
+    law = two_modes()
+    x_0 = law.sample(20_000, generator=generator)
+    model = exact(law, SCHEDULE)
+    losses = loss_by_time(model, x_0, SCHEDULE, generator=generator)
+    best = best_variance(losses)
+
+    def term(factor):
+        return elbo_terms(
+            model,
+            x_0,
+            SCHEDULE,
+            generator=torch.Generator().manual_seed(1),
+            variance=lambda t, schedule: factor * best(t, schedule),
+        )[t - 1]
+
+    factors = [0.5, 0.8, 0.9, 1.0, 1.1, 1.25, 2.0]
+    terms = [float(term(factor)) for factor in factors]
+    assert min(terms) == terms[3]
+
+
+def test_best_variance_is_bracketed_for_data_of_variance_one(generator):
+    law = two_modes()
+    t = torch.arange(1, 21)
+    floor, _ = law.floor(torch.arange(21), SCHEDULE, generator=generator)
+    best = best_variance(floor)(t, SCHEDULE)
+    assert (best >= posterior_variance(t, SCHEDULE)).all()
+    chance = 1 + 1e-3  # the floor is a mean over draws
+    assert (best <= chance * forward_variance(t, SCHEDULE)).all()
+    # and it tightens the bound of both
+    x_0 = law.sample(20_000, generator=generator)
+    sums = [
+        elbo_terms(
+            exact(law, SCHEDULE),
+            x_0,
+            SCHEDULE,
+            generator=torch.Generator().manual_seed(1),
+            variance=variance,
+        ).sum()
+        for variance in (
+            best_variance(floor),
+            forward_variance,
+            posterior_variance,
+        )
+    ]
+    assert sums[0] < sums[1] < sums[2]
+
+
+def grey(levels):
+    return torch.linspace(-1, 1, levels, dtype=torch.float64)
+
+
+@pytest.mark.equation("eq-discrete-decoder", oracle="counting rounded draws")
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_discrete_log_prob_is_how_often_a_draw_is_rounded_there(
+    levels, generator
+):
+    mean, variance, n = *double(0.7, 0.09), 400_000
+    draws = mean + variance.sqrt() * torch.randn(
+        n, generator=generator, dtype=torch.float64
+    )
+    nearest = ((draws + 1) / 2 * (levels - 1)).round().clamp(0, levels - 1)
+    counts = nearest.long().bincount(minlength=levels) / n
+    p = discrete_log_prob(grey(levels), mean, variance, levels=levels).exp()
+    assert float(p.sum()) == pytest.approx(1, abs=1e-12)
+    error = (p * (1 - p) / n).sqrt()
+    assert ((counts - p).abs() < 5 * error + 2e-5).all()
+
+
+def test_discrete_log_prob_far_out_and_in_fine_levels():
+    # 40 standard deviations away it is the tail's own asymptotics ...
+    x, one = torch.zeros(1).double(), torch.ones(1).double()
+    got = discrete_log_prob(x, 2.5 * one, one / 256, levels=17)
+    nearest = (2.5 - 1 / 16) * 16
+    tail = -(nearest**2) / 2 - math.log(nearest * math.sqrt(2 * math.pi))
+    assert float(got) == pytest.approx(tail, rel=1e-3)
+    mirrored = discrete_log_prob(-x, -2.5 * one, one / 256, levels=17)
+    torch.testing.assert_close(got, mirrored)
+    # ... and with narrow levels, the density times the width
+    x = grey(100_001)[60_000:60_001]
+    got = discrete_log_prob(x, 0 * one, one, levels=100_001)
+    density = normal_log_prob(x, 0 * one, one) + math.log(2e-5)
+    torch.testing.assert_close(got, density, rtol=1e-6, atol=0)
+
+
+@pytest.mark.equation("eq-dequantised", oracle="exact level probabilities")
+def test_dequantised_nll_is_a_bound_and_exact_for_flat_densities(generator):
+    # A density of a normal law, against the exact mass of each level
+    mean, variance, n = *double(0.2, 0.3), 40_000
+    levels = 5
+    x = grey(levels)[1:4].repeat(n)[:, None]
+    bound = dequantised_nll(
+        lambda x: normal_log_prob(x, mean, variance)[:, 0],
+        x,
+        levels=levels,
+        generator=generator,
+    )
+    p = discrete_log_prob(x, mean, variance, levels=levels)[:, 0]
+    for level in x.unique():
+        here = x[:, 0] == level
+        gap = float((bound[here] + p[here]).mean())
+        error = float(bound[here].std()) / n**0.5
+        assert gap + 4 * error > 0
+        assert gap < 0.06
+    flat = dequantised_nll(
+        lambda x: torch.full((len(x),), -math.log(2.5)),
+        x,
+        levels=levels,
+        generator=generator,
+    )  # uniform over the five levels' whole range
+    torch.testing.assert_close(
+        flat.double(), torch.full((3 * n,), math.log(5)).double()
+    )
+
+
+def test_grey_levels_bad_input(generator):
+    one = torch.ones(1)
+    for function in (
+        lambda x, n: discrete_log_prob(x, one, one, levels=n),
+        lambda x, n: dequantised_nll(
+            lambda x: x, x, levels=n, generator=generator
+        ),
+    ):
+        with pytest.raises(ValueError, match="levels must be at least 2"):
+            function(one, 1)
+        with pytest.raises(ValueError, match="x must lie on 17 even levels"):
+            function(0.03 * one, 17)
+        with pytest.raises(ValueError, match="x must lie on 17 even levels"):
+            function(1.125 * one, 17)
+        with pytest.raises(ValueError, match=r"must (lie on|be finite)"):
+            function(math.nan * one, 17)
+
+
+def test_elbo_terms_with_a_discrete_decoder(generator):
+    # 17 levels from a fair die: no model says less than log 17 a pixel,
+    # and one whose first step back is useless says no less either.
+    x_0 = grey(17)[torch.randint(17, (500, 8), generator=generator)]
+
+    def decoder(x, mean, variance):
+        return discrete_log_prob(x, mean, variance, levels=17)
+
+    def model(x_t, t):
+        return 0 * x_t
+
+    continuous, discrete = (
+        elbo_terms(
+            model,
+            x_0,
+            SCHEDULE,
+            generator=torch.Generator().manual_seed(1),
+            **kwargs,
+        )
+        for kwargs in ({}, {"decoder": decoder})
+    )
+    assert torch.equal(continuous[1:], discrete[1:])
+    assert bits_per_dim(float(discrete.sum()), 8) > math.log2(17)
+
+
+def test_a_fine_discrete_decoder_is_the_density_times_a_width(generator):
+    # away from the two ends, whose levels have the tails as well
+    x_0 = grey(17)[1 + torch.randint(15, (500, 8), generator=generator)]
+    fine, continuous = (
+        elbo_terms(
+            lambda x_t, t: 0 * x_t,
+            x_0,
+            SCHEDULE,
+            generator=torch.Generator().manual_seed(1),
+            decoder=decoder,
+        )[0]
+        for decoder in (
+            lambda x, m, v: discrete_log_prob(x, m, v, levels=16_001),
+            normal_log_prob,
+        )
+    )
+    width = 8 * math.log(2 / 16_000)
+    assert float(fine) == pytest.approx(float(continuous) - width, rel=1e-4)
 
 
 def test_elbo_terms_of_pictures_are_those_of_their_pixels():

@@ -8,7 +8,7 @@ import torch
 
 from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.forward import q_sample
-from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
+from diffusion_lite.mixtures import GaussianMixture, gaussian_fit, kl_to_normal
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 
 SCHEDULE = cosine_schedule(100)
@@ -164,6 +164,23 @@ def test_eps_takes_one_t_for_each_row(generator):
     assert torch.equal(together[0], torch.zeros(2))
 
 
+@pytest.mark.equation("eq-floor", oracle="a simulation of the loss")
+@pytest.mark.parametrize("t", [1, 20, 60, 100])
+def test_the_loss_is_the_floor_and_the_distance_to_the_best(t, generator):
+    law, n = skewed(), 100_000
+    floor, _ = law.floor(t, SCHEDULE, generator=generator, n=n)
+    x_0 = law.sample(n, generator=generator)
+    eps = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    x_t = q_sample(x_0, t, eps, SCHEDULE)
+    best = law.eps(x_t, t, SCHEDULE)
+    guess = 0.8 * best + 0.1 * x_t - 0.2  # any other denoiser
+    loss = (eps - guess).square().mean(1)
+    distance = (guess - best).square().mean(1)
+    error = float((loss - distance).std()) / n**0.5
+    off = float(loss.mean() - distance.mean() - floor)
+    assert abs(off) < 5 * error + 1e-12
+
+
 @pytest.mark.parametrize("t", [1, 20, 60, 100])
 def test_floor_is_the_best_denoisers_error(t, generator):
     # The floor averages an exact variance; here the error itself is drawn.
@@ -278,6 +295,30 @@ def test_kl_to_normal_between_two_gaussians_in_closed_form():
     expected = (ratio - 1 - math.log(ratio) + distance) / 2
     got = kl_to_normal(p, 0.701, 2e-6)
     assert got == pytest.approx(expected, rel=1e-5)
+
+
+def test_gaussian_fit_has_the_moments_and_the_best_linear_denoiser(generator):
+    x = skewed().sample(50_000, generator=generator).float()
+    fit = gaussian_fit(x)
+    torch.testing.assert_close(fit.mean, x.double().mean(0))
+    torch.testing.assert_close(fit.covariance, x.double().T.cov())
+    # least squares finds the same denoiser from examples
+    t = 40
+    eps = torch.randn(x.shape, generator=generator)
+    x_t = q_sample(x, t, eps, SCHEDULE)
+    rows = torch.cat([x_t, torch.ones(len(x), 1)], 1).double()
+    best = torch.linalg.lstsq(rows, eps.double()).solution
+    places = torch.tensor([[0.0, 0.0], [1.0, -2.0]])
+    expected = torch.cat([places, torch.ones(2, 1)], 1).double() @ best
+    got = fit.eps(places.double(), t, SCHEDULE)
+    torch.testing.assert_close(got, expected, rtol=0, atol=0.03)
+
+
+def test_gaussian_fit_bad_input():
+    with pytest.raises(ValueError, match=r"x must be \(N, D\), N > 1, got"):
+        gaussian_fit(torch.ones(3))
+    with pytest.raises(ValueError, match="positive definite"):
+        gaussian_fit(torch.ones(5, 2))
 
 
 @pytest.mark.equation("eq-kl-to-noise", oracle="closed form, one Gaussian")

@@ -5,6 +5,8 @@ and in dark, at three widths, with every road to another machine closed.
 `Visit.faults` says all that is wrong with the page at hand (what is seen from
 inside a page is in pages.js); the second half of this file shows it one
 broken page after another, so that a check that cannot fail is noticed.
+`Visit.barriers` asks axe-core what would shut out a reader who hears the
+page, or does without a mouse.
 """
 
 import os
@@ -12,8 +14,9 @@ import re
 import shutil
 import sys
 import threading
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -115,6 +118,13 @@ def pages():
     )
 
 
+@cache
+def axe():
+    """The source of axe-core, from the disk."""
+    folder = files("axe_playwright_python")
+    return (folder / "axe.min.js").read_text(encoding="utf-8")
+
+
 # ---- a window ----------------------------------------------------------
 
 
@@ -193,6 +203,12 @@ class Visit:
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
         return [*self.noted, *found]
 
+    def barriers(self):
+        """What axe-core finds in the open page, every fold unfolded."""
+        self.page.evaluate(axe())
+        found = self.page.evaluate("() => faults.barriers()")
+        return [*self.noted, *found]
+
     def close(self):
         self.context.close()
 
@@ -223,6 +239,17 @@ def test_no_page_has_a_fault(visit, address, origin, mode):
         if faults:
             found[page] = faults
     report = [f"{page}: {fault}" for page in found for fault in found[page]]
+    assert not report, "\n" + "\n".join(report)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_no_page_shuts_a_reader_out(visit, address, mode):
+    window = visit(mode)
+    report = [
+        f"{page}: {barrier}"
+        for page in pages()
+        for barrier in window.open(f"{address['file']}/{page}").barriers()
+    ]
     assert not report, "\n" + "\n".join(report)
 
 
@@ -344,6 +371,49 @@ def test_a_missing_file_on_a_server_is_found_out(visit, tmp_path):
         server.shutdown()
         server.server_close()
     assert any(fault.startswith("answer 404") for fault in faults), faults
+
+
+SCROLLS = "overflow: auto; width: 99px; white-space: nowrap"
+BARRIERS = {
+    "aria-required-children (critical)": (
+        "<div role='list'><div><a href='#a'>x</a></div></div>"
+    ),
+    "button-name (critical)": "<button></button>",
+    "color-contrast (serious)": "<p style='color: #999'>pale</p>",
+    "heading-order (moderate)": "<h4>x</h4>",
+    "image-alt (critical)": f"<img src='{GIF}'>",
+    "image-alt (critical): #folded": (
+        f"<details><summary>x</summary><img id='folded' src='{GIF}'></details>"
+    ),
+    "label (critical)": "<input type='range'>",
+    "link-name (serious)": "<a href='#a'></a>",
+    "list (serious)": "<ul><p>x</p></ul>",
+    "nested-interactive (serious)": (
+        "<div role='button' tabindex='0'><a href='#a'>x</a></div>"
+    ),
+    "region (moderate)": "</main><p>x</p>",
+    "scrollable-region-focusable (serious)": (
+        f"<div style='{SCROLLS}'>{'x' * 99}</div>"
+    ),
+    "summary-name (serious)": "<details><summary></summary>x</details>",
+    "svg-img-alt (serious)": "<svg role='img' viewBox='0 0 9 9'></svg>",
+}
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_clean_page_has_no_barrier(visit, tmp_path, mode):
+    themes = "</main><p class='title logo__title'>Diffusion Lite</p>"
+    (tmp_path / "page.html").write_text(CLEAN.format(body=TEXT + themes))
+    window = visit(mode).open((tmp_path / "page.html").as_uri())
+    assert window.barriers() == []
+
+
+@pytest.mark.parametrize("barrier", BARRIERS)
+def test_a_barrier_is_found_out(visit, tmp_path, barrier):
+    body = TEXT + BARRIERS[barrier]
+    (tmp_path / "page.html").write_text(CLEAN.format(body=body))
+    (found,) = visit().open((tmp_path / "page.html").as_uri()).barriers()
+    assert found.startswith(barrier)
 
 
 # ---- the artwork -------------------------------------------------------

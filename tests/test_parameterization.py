@@ -98,6 +98,22 @@ def test_the_mean_of_the_scores_is_the_score(t):
         torch.testing.assert_close(mean, score[0, 0], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.equation("eq-dsm", oracle="scores by autograd")
+def test_an_error_of_the_score_is_one_of_the_noise(generator):
+    x_0, eps, x_t = triple()
+    eps_hat = normal(generator)
+    x_t = x_t.clone().requires_grad_()
+    alpha_bar = SCHEDULE.alpha_bar[T][:, None]
+    q = torch.distributions.Normal(
+        alpha_bar.sqrt() * x_0, (1 - alpha_bar).sqrt()
+    )
+    (score,) = torch.autograd.grad(q.log_prob(x_t).sum(), x_t)
+    close(
+        (score_from_eps(eps_hat, T, SCHEDULE) - score).square(),
+        (eps_hat - eps).square() / (1 - alpha_bar),
+    )
+
+
 def test_nothing_to_undo_at_0():
     x_0, eps, _ = triple()
     assert torch.equal(x_0_from_eps(x_0, 0, eps, SCHEDULE), x_0)

@@ -61,6 +61,7 @@ def recursion(law, schedule, variance, start):
     return m, v
 
 
+@pytest.mark.equation("eq-model", oracle="the moments' own recursion")
 @pytest.mark.parametrize("variance", [posterior_variance, forward_variance])
 @pytest.mark.parametrize("c", [0.05, 1.0, 3.0])
 def test_the_chain_ends_where_its_own_recursion_says(variance, c, generator):

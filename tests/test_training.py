@@ -327,7 +327,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(checkpoint, monkeypatch):
 # ---- Ctrl-C ----------------------------------------------------------------
 
 
-def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path, monkeypatch):
+def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path):
     path = tmp_path / "run.safetensors"
     whole = last(run(mlp()))
     model, loss_of = mlp(), training.simple_loss
@@ -341,12 +341,12 @@ def test_ctrl_c_waits_for_the_end_of_the_step(tmp_path, monkeypatch):
 
     # pytest's own worker processes ignore Ctrl-C; Python's default does not.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(training, "simple_loss", pressed_in_the_middle)
-    states = run(model)
+    pressed_in_the_middle.__name__ = "simple_loss"
+    states = run(model, loss=pressed_in_the_middle)
     state = next(states)
     with pytest.raises(KeyboardInterrupt):
         last(states)
-    monkeypatch.undo()
+
     handler = signal.signal(signal.SIGINT, before)
     assert handler is signal.default_int_handler
     # The fifth step was finished, and the run can go on from there.
