@@ -10,7 +10,7 @@ a module imports only from floors below its own:
    ``parameterization``  eps, x_0, v and score: four names of one thing
    ``mixtures``          a Gaussian mixture, where everything is exact
 2. ``posterior``         q(x_{t-1} | x_t, x_0)
-   ``data``              2-D laws and the 8x8 handwritten digits
+   ``data``              2-D laws, the 8x8 digits, your own pictures
 3. ``elbo``              what the likelihood bound is made of
    ``networks``          an MLP for points, a U-Net for pictures
 4. ``training``          the loop that learns, as a generator

@@ -35,15 +35,19 @@ def normal_kl(
     Raises:
         ValueError: a variance is not positive.
     """
-    for name, variance in (("1", variance_1), ("2", variance_2)):
-        if not bool((variance > 0).all()):
-            raise ValueError(
-                f"variance_{name} must be positive, got a smallest entry of "
-                f"{float(variance.min()):g}"
-            )
+    _check_positive("variance_1", variance_1)
+    _check_positive("variance_2", variance_2)
     excess = (variance_1 - variance_2) / variance_2
     distance = (mean_1 - mean_2).square() / variance_2
     return ((excess - excess.log1p()).clamp(min=0) + distance) / 2
+
+
+def _check_positive(name: str, variance: Tensor) -> None:
+    if not bool((variance > 0).all()):
+        raise ValueError(
+            f"{name} must be positive, got a smallest entry of "
+            f"{float(variance.min()):g}"
+        )
 
 
 def bits_per_dim(nats: Tensor | float, num_dims: int) -> Tensor | float:
@@ -193,7 +197,8 @@ def best_variance(loss: Tensor) -> Callable:
     variance(t, schedule) = beta-tilde_t + beta_t^2 / (alpha_t (1 -
     alpha_bar_t)) loss_t: what is left of q's width when x_0 is known, and
     the squared error of the mean. The loss is loss_by_time's, (T+1,).
-    Book: eq-best-variance. Source: Bao et al. 2022, theorem 1.
+    Book: eq-best-variance. Source: Bao et al. 2022, theorem 1, there for the
+    exact score.
     """
 
     def variance(t: int | Tensor, schedule: Schedule) -> Tensor:

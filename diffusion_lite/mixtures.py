@@ -163,7 +163,9 @@ class GaussianMixture:
         """Return Var(eps | x_t), the mean over the dimensions: (B,).
 
         Given its component, eps is Gaussian; the variance is the mean of
-        the components' variances plus the variance of their means.
+        the components' variances plus the variance of their means. For
+        one component it is the same at every x_t.
+        Book: eq-linear-loss.
         """
         alpha_bar = at(schedule.alpha_bar, t, _double(x_t))
         q_t = self._at_alpha_bar(x_t, alpha_bar)
@@ -193,11 +195,7 @@ class GaussianMixture:
         Raises:
             ValueError: n < 2, or t out of 0..T.
         """
-        if n < 2:
-            raise ValueError(f"n must be at least 2, got {n}")
-        steps = time_steps(t, 0, schedule.T)
-        if steps.numel() == 0:
-            raise ValueError("t must be at least one step, got none")
+        steps = _steps(t, n, schedule)
         values = [
             self.eps_variance(q_t.sample(n, generator=generator), s, schedule)
             for s, q_t in self._noised_at(steps, schedule)
@@ -234,6 +232,7 @@ def gaussian_fit(x: Tensor) -> GaussianMixture:
     """Return the one Gaussian with the mean and covariance of x, (N, D).
 
     Its ``eps`` is the best *linear* denoiser of the data.
+    Book: eq-linear-denoiser.
 
     Raises:
         ValueError: x is not (N, D) and finite, or does not vary in every
@@ -255,7 +254,7 @@ def kl_to_normal(
     The integral of p(x) (log p(x) - log N(x; mean, variance)), by the
     trapezoid rule on a grid of 20,001 points that reaches 12 standard
     deviations, of the widest component, beyond the outermost means.
-    Book: eq-kl-to-noise, eq-reverse-kl.
+    Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
 
     Raises:
         ValueError: the mixture is not 1-D, or the variance not positive.
@@ -296,6 +295,15 @@ def _rows(name: str, x: Tensor, dim: int) -> Tensor:
             f"{name} must be (B, {dim}), got shape {tuple(x.shape)}"
         )
     return x.to("cpu", torch.float64)
+
+
+def _steps(t: int | Tensor, n: int, schedule: Schedule) -> Tensor:
+    if n < 2:
+        raise ValueError(f"n must be at least 2, got {n}")
+    steps = time_steps(t, 0, schedule.T)
+    if steps.numel() == 0:
+        raise ValueError("t must be at least one step, got none")
+    return steps
 
 
 def _check_line(mixture: GaussianMixture, variance: float) -> None:

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 def time_embedding(t: Tensor, dim: int) -> Tensor:
     """Return sines and cosines of t at dim / 2 frequencies: (B, dim).
 
-    Wave lengths run from 2 pi to 2 pi 10^4 steps, so that neighbouring
-    steps look alike and distant ones do not. dim must be even.
+    Wave lengths run from 2 pi to nearly 2 pi 10^4 steps, so that
+    neighbouring steps look alike and distant ones do not. dim must be even.
+    Book: eq-time-embedding.
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020, appendix B.
     """
     half = torch.arange(dim // 2, device=t.device) / (dim // 2)
@@ -53,7 +54,11 @@ class MLP(nn.Module):
 
 
 class TimedLayer(nn.Module):
-    """One layer of the MLP: linear, told the time, SiLU."""
+    """One layer of the MLP: linear, told the time, SiLU.
+
+    Book: eq-timed-layer. Source: Perez et al. 2018, eq. 2, for the scale
+    and the shift.
+    """
 
     def __init__(self, width: int, emb_dim: int) -> None:
         super().__init__()
@@ -143,7 +148,11 @@ class UNet(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Two convolutions beside a short cut, told the time in between."""
+    """Two convolutions beside a short cut, told the time in between.
+
+    Book: eq-res-block. Source: Ho et al. 2020, appendix B; scale and shift
+    as in Nichol and Dhariwal 2021.
+    """
 
     def __init__(self, c_in: int, c_out: int, emb_dim: int) -> None:
         super().__init__()
@@ -166,7 +175,7 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     """Self-attention: every place looks at every other place.
 
-    Source: Vaswani et al. 2017, eq. 1, with one head.
+    Book: eq-attention. Source: Vaswani et al. 2017, eq. 1, with one head.
     """
 
     def __init__(self, channels: int) -> None:
@@ -179,9 +188,12 @@ class Attention(nn.Module):
         """Return x (B, C, H, W) plus what each place has seen."""
         places = self.norm(x).flatten(2).transpose(1, 2)  # (B, H W, C)
         q, k, v = self.qkv(places).chunk(3, dim=2)
-        look = (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
-        seen = self.out(look @ v)
+        seen = self.out(self.look(q, k) @ v)
         return x + seen.transpose(1, 2).reshape(x.shape)
+
+    def look(self, q: Tensor, k: Tensor) -> Tensor:
+        """Return how much each place looks at each: (B, H W, H W)."""
+        return (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
 
 
 def _check_input(x_t: Tensor, t: Tensor, shape: tuple) -> None:

@@ -12,7 +12,7 @@ def posterior_mean(
 ) -> Tensor:
     """Return the mean of q(x_s | x_t, x_0), where s = t - 1.
 
-    A weighted average of the two ends that we know:
+    A weighted sum of the two ends that we know:
     sqrt(alpha_bar_s) beta_t / (1 - alpha_bar_t) x_0
     + sqrt(alpha_t) (1 - alpha_bar_s) / (1 - alpha_bar_t) x_t.
     Book: eq-bayes, eq-square, eq-posterior-mean.
@@ -39,8 +39,10 @@ def posterior_mean_from_eps(
     """Return the same mean, told which noise made x_t instead of x_0.
 
     x_t with a little of the noise taken off, then turned up again:
-    (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t).
-    Book: eq-posterior-mean-eps. Source: Ho et al. 2020, eq. 11.
+    (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t). With
+    E[eps | x_t] for eps it is the mean of q(x_s | x_t).
+    Book: eq-posterior-mean-eps, eq-reverse-mean.
+    Source: Ho et al. 2020, eq. 11.
     Shapes: x_t and eps (B, ...); t an int or (B,), 1..T.
 
     Raises:

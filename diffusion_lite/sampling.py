@@ -22,21 +22,24 @@ def ddpm_sample(
     *,
     generator: torch.Generator,
     variance: Callable = posterior_variance,
+    start: int | None = None,
 ) -> Iterator[Tensor]:
     """Walk from noise to data; yield x_T, ..., x_0: T + 1 tensors.
 
-    x_T is a draw of N(0, I), (B, ...), on the model's device. The variance
-    of a step is posterior_variance or forward_variance; the last step adds
-    no noise, whichever it is.
+    x_T is a draw of N(0, I), (B, ...), on the model's device; with a
+    ``start`` below T it is x_start, and start + 1 tensors are yielded. The
+    variance of a step is posterior_variance or forward_variance; the last
+    step adds no noise, whichever it is.
     Book: eq-model.
     Source: Ho et al. 2020, algorithm 2.
 
     Raises:
-        ValueError: x_T is not a finite batch, or eps_model returns another
-            shape.
+        ValueError: x_T is not a finite batch, start is not in 0..T, or
+            eps_model returns another shape.
     """
     batch("x_T", x_T)
-    return _walk(eps_model, x_T, schedule, generator, variance)
+    start = schedule.T if start is None else one_step(start, 0, schedule.T)
+    return _walk(eps_model, x_T, start, schedule, generator, variance)
 
 
 def ddpm_step(
@@ -51,7 +54,7 @@ def ddpm_step(
 
     x_s = posterior_mean_from_eps(x_t, eps_hat) + sqrt(variance_t) z; the
     last step, to x_0, adds no noise.
-    Source: Ho et al. 2020, eq. 11.
+    Book: eq-ddpm-step. Source: Ho et al. 2020, eq. 11.
     """
     t = one_step(t, 1, schedule.T)
     eps_hat = eps_model(x_t, torch.full((len(x_t),), t, device=x_t.device))
@@ -86,12 +89,13 @@ def clamp_x_0(
 def _walk(
     eps_model: Denoiser,
     x_t: Tensor,
+    start: int,
     schedule: Schedule,
     generator: torch.Generator,
     variance: Callable,
 ) -> Iterator[Tensor]:
     yield x_t
-    for t in range(schedule.T, 0, -1):
+    for t in range(start, 0, -1):
         z = torch.randn(x_t.shape, generator=generator, dtype=x_t.dtype)
         with torch.no_grad():
             x_t = ddpm_step(eps_model, x_t, t, z.to(x_t), schedule, variance)

@@ -98,7 +98,7 @@ def train(
     model.to(accelerator.device)
     state = TrainingState(
         model=model,
-        ema=AveragedModel(model, multi_avg_fn=_update_ema),
+        ema=AveragedModel(model, multi_avg_fn=update_ema),
         optimizer=torch.optim.Adam(
             model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True
         ),
@@ -118,9 +118,27 @@ def train(
 
 
 def learning_rate(step: int, steps: int, lr: float) -> float:
-    """Return the rate of a step: a linear rise, then half a cosine to 0."""
+    """Return the rate of a step: a linear rise, then half a cosine to 0.
+
+    lr min(1, (step + 1) / 100) (1 + cos(pi step / steps)) / 2.
+    Book: eq-learning-rate. Source: Loshchilov and Hutter 2017, eq. 5, for
+    the cosine.
+    """
     rise = min(1.0, (step + 1) / WARMUP_STEPS)
     return lr * rise * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def update_ema(
+    averaged: list[Tensor], current: list[Tensor], n: Tensor
+) -> None:
+    """Move the averages towards the weights, in place, after update n.
+
+    average <- d average + (1 - d) weight, with d = min(EMA_DECAY,
+    (1 + n) / (10 + n)): fast at first, to forget the start.
+    Book: eq-ema. Source: Polyak and Juditsky 1992, for the idea.
+    """
+    decay = min(EMA_DECAY, (1 + int(n)) / (10 + int(n)))
+    torch._foreach_lerp_(averaged, current, 1 - decay)
 
 
 def _loop(
@@ -182,12 +200,6 @@ def _descend(
     state.ema.update_parameters(state.model)
     state.step += 1
     state.loss = value
-
-
-def _update_ema(averaged: list, current: list, n: Tensor) -> None:
-    """Move the mean towards the weights; faster at first, to forget them."""
-    decay = min(EMA_DECAY, (1 + int(n)) / (10 + int(n)))
-    torch._foreach_lerp_(averaged, current, 1 - decay)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from diffusion_lite.elbo import (
     simple_loss,
 )
 from diffusion_lite.forward import q_sample
-from diffusion_lite.mixtures import GaussianMixture
+from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
 from diffusion_lite.posterior import forward_variance, posterior_variance
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 
@@ -242,6 +242,27 @@ def test_the_terms_are_the_log_ratio_of_whole_walks(generator):
     )
     error = 2 * float(log_ratio.std()) / n**0.5
     assert abs(float(terms.sum() - log_ratio.mean())) < 4 * error
+
+
+@pytest.mark.equation("eq-bound-distance", oracle="the bound and the entropy")
+def test_the_bounds_distance_is_that_of_every_step_back():
+    # The right side: exact reverse steps against the model's Gaussians.
+    law, schedule = two_modes(), linear_schedule(6)
+    line = torch.linspace(-7, 7, 701, dtype=torch.float64)[:, None]
+    distance = kl_to_normal(law.noised(6, schedule))
+    floor = [1.0]
+    for t in range(1, 7):
+        weight = law.noised(t, schedule).log_prob(line).softmax(0)
+        floor.append(float(weight @ law.eps_variance(line, t, schedule)))
+        for x_t, w in zip(line[::5], weight[::5].tolist(), strict=True):
+            step = law.reverse(x_t, t, schedule)
+            beta = float(schedule.beta[t])
+            distance += 5 * w * kl_to_normal(step, float(step.mean), beta)
+    # The left side: the bound, less the entropy of the data.
+    bound = elbo_from_loss(torch.tensor(floor).double(), schedule).sum()
+    log_prob = law.log_prob(line)
+    entropy = float(-(log_prob.softmax(0) @ log_prob))
+    assert float(bound) - entropy == pytest.approx(distance, rel=1e-3)
 
 
 def test_a_worse_denoiser_has_a_worse_bound(generator):

@@ -39,9 +39,9 @@ def test_a_lab_stores_no_outputs(path):
 
 
 @each_lab
-def test_a_lab_has_15_to_30_cells(path):
+def test_a_lab_has_15_to_36_cells(path):
     lab = nbformat.read(path, as_version=4)
-    assert 15 <= len(lab.cells) <= 30
+    assert 15 <= len(lab.cells) <= 36
 
 
 @each_lab

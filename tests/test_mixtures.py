@@ -297,6 +297,7 @@ def test_kl_to_normal_between_two_gaussians_in_closed_form():
     assert got == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.equation("eq-linear-denoiser", oracle="least squares")
 def test_gaussian_fit_has_the_moments_and_the_best_linear_denoiser(generator):
     x = skewed().sample(50_000, generator=generator).float()
     fit = gaussian_fit(x)
@@ -312,6 +313,21 @@ def test_gaussian_fit_has_the_moments_and_the_best_linear_denoiser(generator):
     expected = torch.cat([places, torch.ones(2, 1)], 1).double() @ best
     got = fit.eps(places.double(), t, SCHEDULE)
     torch.testing.assert_close(got, expected, rtol=0, atol=0.03)
+
+
+@pytest.mark.equation("eq-linear-loss", oracle="the residual of least squares")
+def test_the_best_linear_denoisers_loss(generator):
+    x = skewed().sample(100_000, generator=generator)
+    t = 40
+    eps = torch.randn(x.shape, generator=generator, dtype=torch.float64)
+    x_t = q_sample(x, t, eps, SCHEDULE)
+    rows = torch.cat([x_t, torch.ones(len(x), 1).double()], 1)
+    best = torch.linalg.lstsq(rows, eps).solution
+    residual = (rows @ best - eps).square().mean()
+    losses = gaussian_fit(x).eps_variance(x_t[:5], t, SCHEDULE)
+    torch.testing.assert_close(
+        losses, residual.expand(5), rtol=0.02, atol=0
+    )  # the same at every x_t
 
 
 def test_gaussian_fit_bad_input():

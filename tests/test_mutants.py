@@ -23,7 +23,17 @@ import test_schedules
 import torch
 
 from diffusion_lite.arguments import at
-from diffusion_lite.elbo import bits_per_dim, normal_kl
+from diffusion_lite.elbo import (
+    best_variance,
+    bits_per_dim,
+    dequantised_nll,
+    discrete_log_prob,
+    elbo_loss,
+    elbo_weight,
+    eps_error,
+    normal_kl,
+    simple_loss,
+)
 from diffusion_lite.forward import (
     class_probs,
     q_mean_variance,
@@ -31,7 +41,7 @@ from diffusion_lite.forward import (
     q_step,
 )
 from diffusion_lite.mixtures import GaussianMixture
-from diffusion_lite.networks import time_embedding
+from diffusion_lite.networks import MLP, time_embedding
 from diffusion_lite.parameterization import score_from_eps, v_from_x_0_eps
 from diffusion_lite.posterior import (
     forward_variance,
@@ -40,7 +50,7 @@ from diffusion_lite.posterior import (
     posterior_variance,
     reverse_variance,
 )
-from diffusion_lite.sampling import ddpm_step
+from diffusion_lite.sampling import clamp_x_0, ddpm_step
 from diffusion_lite.schedules import (
     Schedule,
     cosine_schedule,
@@ -246,7 +256,46 @@ def noised_without_the_root(self, t, schedule):
     )
 
 
-# ---- 14, 16, 30: schedules and embeddings -----------------------------------
+# ---- 13, 19, 21, 22: losses and levels --------------------------------------
+
+
+def levels_without_tails(x, mean, variance, *, levels):
+    normal = torch.distributions.Normal(mean, variance.sqrt())
+    half = 1 / (levels - 1)
+    return (normal.cdf(x + half) - normal.cdf(x - half)).log()
+
+
+def levels_one_apart(log_prob, x_0, *, levels, generator):
+    width = x_0[0].numel() * torch.tensor(2 / (levels - 1)).log()
+    return (
+        dequantised_nll(log_prob, x_0, levels=levels, generator=generator)
+        + width
+    )
+
+
+def weights_of_one(t, schedule, variance=forward_variance):
+    return torch.ones(torch.as_tensor(t).shape).double()
+
+
+def weight_without_the_two(t, schedule, variance=forward_variance):
+    return 2 * elbo_weight(t, schedule, variance)
+
+
+def absolute_error(eps_model, x_0, t, eps, schedule):
+    x_t = q_sample(x_0, t, eps, schedule)
+    eps_hat = eps_model(x_t, torch.as_tensor(t).expand(len(x_t)))
+    return (eps - eps_hat).abs().reshape(len(eps), -1).mean(1)
+
+
+def beta_for_the_best_variance(loss):
+    return forward_variance
+
+
+def clamped_to_one(eps_model, schedule, low, high):
+    return clamp_x_0(eps_model, schedule, -1, 1)
+
+
+# ---- 14, 16, 29, 30: schedules, layers and embeddings -----------------------------------
 
 
 def cosine_without_the_square(T=1000, s=0.008, beta_max=0.999):
@@ -259,6 +308,14 @@ def linear_with_the_betas_kept(T=1000, beta_1=1e-4, beta_T=0.02):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Schedule(torch.linspace(beta_1, beta_T, T).double())
+
+
+class LayersInAList(MLP):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        layers = list(self.layers)
+        del self.layers
+        self.layers = layers
 
 
 def embedding_with_axes_mixed_up(t, dim):
@@ -479,6 +536,64 @@ MUTANTS = [
         bits_per_dim,
         nats_called_bits,
         test_elbo.test_bits_per_dim_of_a_fair_coin,
+    ),
+    Mutant(
+        "13: the outer levels without their tails",
+        discrete_log_prob,
+        levels_without_tails,
+        test_elbo.test_discrete_log_prob_is_how_often_a_draw_is_rounded_there,
+        {"levels": 17},
+    ),
+    Mutant(
+        "13: levels one apart",
+        dequantised_nll,
+        levels_one_apart,
+        test_elbo.test_dequantised_nll_is_a_bound_and_exact_for_flat_densities,
+    ),
+    Mutant(
+        "19: the simple loss for the bound's",
+        elbo_loss,
+        simple_loss,
+        test_elbo.test_elbo_loss_moves_as_the_bound_does,
+    ),
+    Mutant(
+        "19: weights of one",
+        elbo_weight,
+        weights_of_one,
+        test_elbo.test_elbo_weight_is_the_price_of_an_error,
+        {"variance": forward_variance},
+    ),
+    Mutant(
+        "a weight twice too large",
+        elbo_weight,
+        weight_without_the_two,
+        test_elbo.test_elbo_from_loss_is_what_the_terms_come_to,
+        {"variance": forward_variance},
+    ),
+    Mutant(
+        "21: L1 for the squared error",
+        eps_error,
+        absolute_error,
+        test_elbo.test_simple_loss_of_the_best_denoiser_is_the_floor,
+    ),
+    Mutant(
+        "22: beta for the best variance",
+        best_variance,
+        beta_for_the_best_variance,
+        test_elbo.test_best_variance_has_the_smallest_bound,
+        {"t": 5},
+    ),
+    Mutant(
+        "29: layers in a plain list",
+        MLP,
+        LayersInAList,
+        test_networks.test_mlp_maps_points_to_points,
+    ),
+    Mutant(
+        "31: clamping to [-1, 1] whatever the data",
+        clamp_x_0,
+        clamped_to_one,
+        test_sampling.test_clamped_denoisers_keep_x_0_in_range,
     ),
     Mutant(
         "14: a cosine schedule without the square",

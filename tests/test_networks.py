@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from diffusion_lite.networks import MLP, UNet, time_embedding
+from diffusion_lite.networks import (
+    MLP,
+    Attention,
+    ResBlock,
+    TimedLayer,
+    UNet,
+    time_embedding,
+)
 
 STEPS = torch.tensor([1, 50, 99, 100])
 
@@ -15,6 +22,7 @@ def unet(**kwargs):
     return UNet(width=8, **kwargs)
 
 
+@pytest.mark.equation("eq-time-embedding", oracle="numbers done by hand")
 def test_time_embedding_is_sines_and_cosines():
     emb = time_embedding(torch.tensor([3]), 4)
     expected = [math.sin(3), math.sin(0.03), math.cos(3), math.cos(0.03)]
@@ -29,6 +37,83 @@ def test_the_nearest_embedding_of_t_is_its_neighbour(dim):
     distance = torch.cdist(emb, emb) + 1e9 * torch.eye(1000)
     away = (distance.argmin(1) - torch.arange(1000)).abs()
     assert (away == 1).all()
+
+
+def only(layer, weight):
+    """Make a convolution or a linear layer pass on weight times its input."""
+    torch.nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        torch.nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        if layer.weight.ndim == 4:
+            middle = layer.weight.shape[2] // 2
+            torch.nn.init.eye_(layer.weight[:, :, middle, middle])
+        else:
+            torch.nn.init.eye_(layer.weight)
+        layer.weight *= weight
+
+
+def say(layer, values):
+    """Make a linear layer say the same values, whatever it is given."""
+    torch.nn.init.zeros_(layer.weight)
+    with torch.no_grad():
+        layer.bias.copy_(values)
+
+
+def silu(z):
+    return z / (1 + math.exp(-z))
+
+
+@pytest.mark.equation("eq-timed-layer", oracle="one number at a time")
+@torch.no_grad()
+def test_a_timed_layer_scales_shifts_and_bends():
+    layer = TimedLayer(2, 4)
+    only(layer.linear, 3.0)
+    say(layer.time, torch.tensor([0.5, -1.0, 0.1, -0.2]))
+    h = torch.tensor([[1.0, -2.0]])
+    out = layer(h, torch.zeros(1, 4))[0].tolist()
+    expected = [silu(1.5 * 3.0 + 0.1), silu(0.0 * -6.0 - 0.2)]
+    assert out == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.equation("eq-res-block", oracle="one number at a time")
+@torch.no_grad()
+def test_a_res_block_is_a_short_cut_and_a_timed_change(generator):
+    block = ResBlock(8, 8, 4)  # one group: all is normalised together
+    only(block.conv_1, 1.0)
+    only(block.conv_2, 2.0)
+    scale, shift = torch.randn(2, 8, generator=generator)
+    say(block.time, torch.cat([scale, shift]))
+    x = torch.randn(1, 8, 2, 2, generator=generator)
+    got = block(x, torch.zeros(1, 4))[0]
+
+    def normed(values):
+        mean = sum(values) / len(values)
+        variance = sum((v - mean) ** 2 for v in values) / len(values)
+        return [(v - mean) / math.sqrt(variance + 1e-5) for v in values]
+
+    numbers = x.flatten().tolist()
+    u = normed([silu(v) for v in normed(numbers)])
+    for i, (x_i, u_i) in enumerate(zip(numbers, u, strict=True)):
+        c = i // 4
+        timed = (1 + float(scale[c])) * u_i + float(shift[c])
+        expected = x_i + 2 * silu(timed)
+        assert float(got.flatten()[i]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.equation("eq-attention", oracle="PyTorch's own attention")
+@torch.no_grad()
+def test_attention_is_pytorchs(generator):
+    layer = Attention(16)
+    x = torch.randn(3, 16, 4, 4, generator=generator)
+    places = layer.norm(x).flatten(2).transpose(1, 2)
+    q, k, v = layer.qkv(places).chunk(3, dim=2)
+    seen = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    expected = x + layer.out(seen).transpose(1, 2).reshape(x.shape)
+    torch.testing.assert_close(layer(x), expected)
+    look = layer.look(q, k)
+    assert look.shape == (3, 16, 16)
+    torch.testing.assert_close(look.sum(2), torch.ones(3, 16))
 
 
 def test_mlp_maps_points_to_points(generator):

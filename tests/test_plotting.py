@@ -1,5 +1,7 @@
 """Drawing: what is in the figure is what was given."""
 
+import base64
+import io
 import sys
 import types
 import xml.etree.ElementTree as ET
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 
 from diffusion_lite import plotting
 
@@ -86,18 +89,38 @@ def test_density_is_the_exponential(ax):
 def test_pictures_are_laid_out_in_rows(ax):
     images = torch.linspace(-1, 1, 3)[:, None, None, None].expand(3, 1, 8, 8)
     plotting.pictures(images, ax, columns=2, titles=["a", "b"])
-    sheet = ax.images[0].get_array()
-    assert sheet.shape == (17, 17)
-    assert np.ma.filled(sheet, np.nan)[0, 0] == -1
-    assert sheet[0, 9] == 0
-    assert sheet[9, 0] == 1
-    assert bool(np.isnan(np.ma.filled(sheet, np.nan)[16, 16]))  # no fourth
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet.shape == (17, 17, 4)
+    assert sheet[0, 0].tolist() == [1, 1, 1, 1]  # -1 is paper
+    assert sheet[0, 9].tolist() == [0.5, 0.5, 0.5, 1]
+    assert sheet[9, 0].tolist() == [0, 0, 0, 1]  # 1 is ink
+    assert sheet[16, 16, 3] == 0  # no fourth
+    assert sheet[0, 8, 3] == 0  # a gap
     assert [text.get_text() for text in ax.texts] == ["a", "b"]
+
+
+def test_pictures_in_colour_are_shown_as_they_are(ax):
+    image = torch.tensor([1.0, 0.0, -1.0])[None, :, None, None]
+    plotting.pictures(image.expand(1, 3, 4, 4), ax, columns=1)
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet[0, 0].tolist() == [1, 0.5, 0, 1]
+
+
+def test_a_flip_book_has_every_frame_in_one_picture():
+    walk = torch.linspace(-1, 1, 5)[:, None, None, None, None]
+    page = plotting.flip_book(walk.expand(5, 3, 1, 8, 8), 2, 'a "walk"').data
+    assert 'aria-label="a &quot;walk&quot;"' in page
+    assert 'max="4"' in page
+    data = page.split("base64,")[1].split(")")[0]
+    sprite = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert sprite.shape == (5 * 17, 17, 4)
+    assert sprite[::17, 0, 0].tolist() == [255, 191, 128, 64, 0]
+    assert "http" not in page
 
 
 def test_pictures_beyond_the_range_are_clamped(ax):
     plotting.pictures(torch.full((1, 1, 2, 2), 9.0), ax, columns=1)
-    assert float(ax.images[0].get_array().max()) == 1
+    assert np.asarray(ax.images[0].get_array())[0, 0].tolist() == [0, 0, 0, 1]
 
 
 def test_use_book_style_outside_a_notebook_only_sets_the_style(monkeypatch):

@@ -84,6 +84,17 @@ def test_mean_is_x_t_with_some_noise_taken_off(schedule, generator):
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.equation("eq-reverse-mean", oracle="the exact reverse mixture")
+@pytest.mark.parametrize("t", [1, 2, 20, 99])
+def test_the_mean_noise_gives_the_mean_of_the_exact_reverse_step(t):
+    law = two_modes()
+    x_t = torch.tensor([[0.3]], dtype=torch.float64)
+    eps = law.eps(x_t, t, COSINE)
+    got = posterior_mean_from_eps(x_t, t, eps, COSINE)[0]
+    expected = law.reverse(x_t[0], t, COSINE).mean
+    torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.equation("eq-total-variance", oracle="the exact reverse mixture")
 @pytest.mark.parametrize("t", [1, 2, 20, 99])
 def test_reverse_variance_is_that_of_the_exact_reverse_step(t):

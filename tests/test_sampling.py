@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from diffusion_lite.data import two_modes
+from diffusion_lite.metrics import mode_weights
 from diffusion_lite.mixtures import GaussianMixture
-from diffusion_lite.posterior import forward_variance, posterior_variance
+from diffusion_lite.parameterization import x_0_from_eps
+from diffusion_lite.posterior import (
+    forward_variance,
+    posterior_mean,
+    posterior_variance,
+)
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample, ddpm_step
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 
@@ -154,16 +160,52 @@ def test_the_last_step_adds_no_noise(variance, generator):
     )
 
 
-def test_a_step_is_the_papers_equation_11(generator):
-    x_t, z, t = noise(5, generator), noise(5, generator), 40
+@pytest.mark.equation(
+    "eq-ddpm-step", oracle="the posterior of the guessed x_0"
+)
+@pytest.mark.parametrize("t", [2, 40, SCHEDULE.T])
+def test_a_step_is_the_posterior_of_the_guessed_x_0(t, generator):
+    x_t, z = noise(5, generator), noise(5, generator)
     model = exact(two_modes(), SCHEDULE)
-    alpha, alpha_bar = SCHEDULE.alpha[t], SCHEDULE.alpha_bar[t]
-    eps_hat = model(x_t, t)
-    expected = (
-        x_t - (1 - alpha) / (1 - alpha_bar).sqrt() * eps_hat
-    ) / alpha.sqrt() + (1 - alpha).sqrt() * z
+    x_0_hat = x_0_from_eps(x_t, t, model(x_t, t), SCHEDULE)
+    mean = posterior_mean(x_0_hat, x_t, t, SCHEDULE)
+    expected = mean + SCHEDULE.beta[t].sqrt() * z
     got = ddpm_step(model, x_t, t, z, SCHEDULE, forward_variance)
-    torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_a_walk_may_start_in_the_middle(generator):
+    # Noised to t and walked back from there, a law is itself again.
+    law, schedule = two_modes(), linear_schedule(200)
+    x_t = law.noised(60, schedule).sample(40_000, generator=generator)
+    states = list(
+        ddpm_sample(
+            exact(law, schedule),
+            x_t,
+            schedule,
+            generator=generator,
+            variance=forward_variance,
+            start=60,
+        )
+    )
+    assert len(states) == 61
+    assert states[0] is x_t
+    shares = mode_weights(states[-1], law)
+    torch.testing.assert_close(shares.double(), law.weights, rtol=0, atol=0.02)
+    assert float(states[-1].std()) == pytest.approx(1, abs=0.03)
+    nowhere = ddpm_sample(
+        exact(law, schedule), x_t, schedule, generator=generator, start=0
+    )
+    assert [x is x_t for x in nowhere] == [True]
+    for start in (-1, 201, 1.5):
+        with pytest.raises(ValueError, match="t must be whole numbers from 0"):
+            ddpm_sample(
+                exact(law, schedule),
+                x_t,
+                schedule,
+                generator=generator,
+                start=start,
+            )
 
 
 def test_the_model_is_asked_at_t_T_down_to_1(generator):

@@ -84,6 +84,7 @@ def test_every_parameter_moves():
         assert not torch.equal(value, after[key]), key
 
 
+@pytest.mark.equation("eq-ema", oracle="a plain loop over the weights")
 def test_ema_is_the_running_mean_of_the_weights():
     expected = None
     for state in run(mlp()):
@@ -98,6 +99,7 @@ def test_ema_is_the_running_mean_of_the_weights():
         torch.testing.assert_close(ema, expected)
 
 
+@pytest.mark.equation("eq-learning-rate", oracle="its ends and its middle")
 def test_learning_rate_rises_then_falls_to_nothing():
     rates = [learning_rate(step, 1000, 0.5) for step in range(1000)]
     assert rates[0] == pytest.approx(0.005)
