@@ -295,7 +295,7 @@ def clamped_to_one(eps_model, schedule, low, high):
     return clamp_x_0(eps_model, schedule, -1, 1)
 
 
-# ---- 14, 16, 29, 30: schedules, layers and embeddings -----------------------------------
+# ---- 14, 16, 29, 30: schedules, layers and embeddings -----------------------
 
 
 def cosine_without_the_square(T=1000, s=0.008, beta_max=0.999):
@@ -581,7 +581,7 @@ MUTANTS = [
         best_variance,
         beta_for_the_best_variance,
         test_elbo.test_best_variance_has_the_smallest_bound,
-        {"t": 5},
+        {"t": 2},
     ),
     Mutant(
         "29: layers in a plain list",
