@@ -38,7 +38,8 @@ FLIP_BOOK = Template("""\
 image-rendering: pixelated;
 background: url($sprite) 0 0 / 100% calc(100% * $frames)"></div>
 <button type="button">Play</button>
-<label><input type="range" max="$last" value="$last"> <output></output></label>
+<input type="range" max="$last" value="$last" aria-label="step">
+<output></output>
 <script>
 (() => {
   const [picture, button, slider, time] = document.currentScript.parentElement

@@ -186,11 +186,7 @@ def _descend(
 ) -> None:
     """Take one step down the gradient of the loss."""
     value = float(accelerator.reduce(loss.detach(), "mean"))
-    if not math.isfinite(value):
-        raise FloatingPointError(
-            f"the loss is {value} at step {state.step + 1}: lower lr "
-            f"(now {state.run.lr:g}), or look for huge values in the data"
-        )
+    _check_finite(value, state)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, state.run.steps, state.run.lr)
     state.optimizer.zero_grad()
@@ -344,6 +340,14 @@ def _shapes(state: TrainingState) -> dict[str, tuple]:
         shapes[f"adam.{name}.exp_avg"] = tuple(p.shape)
         shapes[f"adam.{name}.exp_avg_sq"] = tuple(p.shape)
     return shapes
+
+
+def _check_finite(loss: float, state: TrainingState) -> None:
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} at step {state.step + 1}: lower lr "
+            f"(now {state.run.lr:g}), or look for huge values in the data"
+        )
 
 
 def _check_arguments(
