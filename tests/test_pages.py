@@ -253,6 +253,26 @@ def test_no_page_shuts_a_reader_out(visit, address, mode):
     assert not report, "\n" + "\n".join(report)
 
 
+def test_the_film_plays_and_can_be_dragged(visit, address):
+    lab = f"{address['file']}/notebooks/05_training.html"
+    page = visit().open(lab).page
+    film = page.locator(".flip-book")
+    picture, t = film.get_by_role("img"), film.locator("output")
+    assert t.inner_text() == "t = 0"
+    film.get_by_role("slider").press("Home")
+    assert t.inner_text() == "t = 100"
+    first = picture.screenshot()
+    film.get_by_role("button", name="Play").click()
+    film.get_by_role("button", name="Pause").wait_for()
+    page.wait_for_timeout(500)
+    film.get_by_role("button", name="Pause").click()
+    stopped = t.inner_text()
+    assert 0 < int(stopped.removeprefix("t = ")) < 100
+    assert picture.screenshot() != first
+    page.wait_for_timeout(200)
+    assert t.inner_text() == stopped
+
+
 @pytest.mark.parametrize("origin", ["file", "http"])
 def test_the_search_finds_a_page_by_its_title(visit, address, origin):
     window = visit().open(f"{address[origin]}/index.html")
