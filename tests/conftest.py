@@ -1,10 +1,47 @@
 """What the tests share."""
 
+import os
+
 import pytest
 import torch
+
+from window import Visit, chromium, launch
 
 
 @pytest.fixture
 def generator():
     """Return a fresh source of randomness, the same for every test."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return a Chromium; where there is none, say so and skip."""
+    path = chromium()
+    if path is None:
+        how = (
+            "no Chromium found, so the pages were not looked at: install one"
+            " (Debian and Ubuntu: apt install chromium; macOS: brew install"
+            " --cask google-chrome) or give its path in CHROMIUM"
+        )
+        pytest.fail(how) if os.environ.get("CI") else pytest.skip(how)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = launch(playwright, path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Return a function that opens a window, closed after the test."""
+    opened = []
+
+    def visit(mode="light", **kwargs):
+        opened.append(Visit(browser, mode, **kwargs))
+        return opened[-1]
+
+    yield visit
+    for each in opened:
+        each.close()

@@ -66,6 +66,17 @@ def test_a_subpackage_counts_with_its_scripts(book):
     ]
 
 
+def test_a_module_of_a_subpackage_counts_with_its_script(book):
+    for name in ("one.py", "one.js", "one.css", "two.py", "two.js"):
+        (book / "diffusion_lite" / "live" / name).write_text("")
+    write_lab(book, "a", "from diffusion_lite.live.one import Figure")
+    assert imported(book, "notebooks/a.ipynb")[1:] == [
+        "diffusion_lite/live/one.css",
+        "diffusion_lite/live/one.js",
+        "diffusion_lite/live/one.py",
+    ]
+
+
 def execute(root):
     """Put both labs into the cache, as if they had been executed."""
     cache = get_cache(root / "_build" / ".jupyter_cache")

@@ -12,6 +12,8 @@ import warnings
 from dataclasses import dataclass, field
 
 import pytest
+import torch
+
 import test_elbo
 import test_forward
 import test_mixtures
@@ -20,8 +22,6 @@ import test_parameterization
 import test_posterior
 import test_sampling
 import test_schedules
-import torch
-
 from diffusion_lite.arguments import at
 from diffusion_lite.elbo import (
     best_variance,

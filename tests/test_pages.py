@@ -9,89 +9,20 @@ broken page after another, so that a check that cannot fail is noticed.
 page, or does without a mouse.
 """
 
-import os
-import re
-import shutil
-import sys
-import threading
-from functools import cache, partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from artwork import STATIC, draw
+from window import serve
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
-WIDE, PHONE, SMALL_PHONE = 1440, 390, 360
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-LOCAL = re.compile(r"^(file:|data:|blob:|about:|http://127\.0\.0\.1:)")
-NOT_LOCAL = re.compile(r"^(?!file:|data:|blob:|about:|http://127\.0\.0\.1:)")
-NAMES = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome-stable",
-    "google-chrome",
-)
-APPS = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    "C:/Program Files/Google/Chrome/Application/chrome.exe",
-)
 
 pytestmark = pytest.mark.browser
 
 
-# ---- a browser, a server, the pages ----------------------------------------
-
-
-def chromium():
-    """The path of a Chromium: named in CHROMIUM, on the PATH, or None."""
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in NAMES]
-    return next((p for p in (*found, *APPS) if p and Path(p).exists()), None)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = chromium()
-    if path is None:
-        how = (
-            "no Chromium found, so the pages were not looked at: install one"
-            " (Debian and Ubuntu: apt install chromium; macOS: brew install"
-            " --cask google-chrome) or give its path in CHROMIUM"
-        )
-        pytest.fail(how) if os.environ.get("CI") else pytest.skip(how)
-    from playwright.sync_api import sync_playwright
-
-    root = sys.platform == "linux" and os.geteuid() == 0
-    flags = [*FLAGS, "--no-sandbox"] if root else FLAGS
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        """Say nothing: a request is not news."""
-
-
-def serve(folder):
-    """A server of the folder at a free port; shut it down after use."""
-    handler = partial(Quiet, directory=str(folder))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+# ---- the pages -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -116,114 +47,6 @@ def pages():
     return sorted(
         p.as_posix() for p in found if not p.parts[0].startswith("_")
     )
-
-
-@cache
-def axe():
-    """The source of axe-core, from the disk."""
-    folder = files("axe_playwright_python")
-    return (folder / "axe.min.js").read_text(encoding="utf-8")
-
-
-# ---- a window ----------------------------------------------------------
-
-
-class Visit:
-    """A browser window that notes all that happens in it."""
-
-    def __init__(self, browser, mode="light"):
-        self.mode = mode
-        self.context = browser.new_context(
-            viewport={"width": WIDE, "height": 900},
-            color_scheme=mode,
-            reduced_motion="reduce",
-        )
-        self.context.add_init_script(
-            f"localStorage.setItem('mode', '{mode}');"
-            f"localStorage.setItem('theme', '{mode}');"
-        )
-        self.context.add_init_script(path=Path(__file__).with_name("pages.js"))
-        self.context.route(NOT_LOCAL, self._refuse)
-        self.context.route_web_socket(NOT_LOCAL, self._refuse_socket)
-        self.page = self.context.new_page()
-        self.noted = []
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda e: self._note(f"page error: {e}"))
-        self.page.on("requestfailed", self._failed)
-        self.page.on("response", self._answered)
-
-    def _note(self, fault):
-        self.noted.append(fault)
-
-    def _refuse(self, route):
-        self._note(f"asks another machine: {route.request.url}")
-        route.abort()
-
-    def _refuse_socket(self, socket):
-        self._note(f"asks another machine: {socket.url}")
-        socket.close()
-
-    def _hear(self, message):
-        if message.type in ("error", "warning"):
-            self._note(f"console {message.type}: {message.text}")
-
-    def _failed(self, request):
-        if LOCAL.match(request.url) and "ERR_ABORTED" not in (
-            request.failure or ""
-        ):
-            self._note(f"request failed: {request.url} ({request.failure})")
-
-    def _answered(self, response):
-        if response.status >= 400:
-            self._note(f"answer {response.status}: {response.url}")
-
-    def open(self, url):
-        self.noted.clear()
-        self.page.set_viewport_size({"width": WIDE, "height": 900})
-        self.page.goto(url, wait_until="load")
-        self.page.wait_for_function(  # index.html leads on to the first page
-            "!document.querySelector('meta[http-equiv=refresh]')"
-        )
-        self.page.wait_for_load_state("load")
-        self.page.evaluate(
-            "async () => { await window.MathJax?.startup?.promise;"
-            " await document.fonts.ready; }"
-        )
-        return self
-
-    def faults(self):
-        """All that is wrong with the open page, in words."""
-        found = self.page.evaluate(
-            "mode => faults.onAWideScreen(mode)", self.mode
-        )
-        for width in (WIDE, PHONE, SMALL_PHONE):
-            self.page.set_viewport_size({"width": width, "height": 800})
-            wide = self.page.evaluate("() => faults.tooWide()")
-            found += [f"at {width} px: {fault}" for fault in wide]
-        self.page.evaluate("() => new Promise(requestAnimationFrame)")
-        return [*self.noted, *found]
-
-    def barriers(self):
-        """What axe-core finds in the open page, every fold unfolded."""
-        self.page.evaluate(axe())
-        found = self.page.evaluate("() => faults.barriers()")
-        return [*self.noted, *found]
-
-    def close(self):
-        self.context.close()
-
-
-@pytest.fixture
-def visit(browser):
-    opened = []
-
-    def visit(mode="light"):
-        opened.append(Visit(browser, mode))
-        return opened[-1]
-
-    yield visit
-    for each in opened:
-        each.close()
 
 
 # ---- the book ----------------------------------------------------------

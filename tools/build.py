@@ -34,7 +34,7 @@ INPUTS = [
     "tools/*.py",
 ]
 IMPORT = re.compile(
-    r"from diffusion_lite import ([\w\s,()]+)|diffusion_lite\.(\w+)"
+    r"from diffusion_lite import ([\w\s,()]+)|diffusion_lite\.([\w.]+)"
 )
 ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
@@ -145,16 +145,27 @@ def code(file: Path) -> str:
 
 def _names(text: str) -> set[str]:
     matches = " ".join(" ".join(pair) for pair in IMPORT.findall(text))
-    return set(re.findall(r"\w+", matches))
+    return set(re.findall(r"[\w.]+", matches))
 
 
 def _module(name: str, root: Path) -> list[Path]:
-    package = root / "diffusion_lite"
-    module = package / f"{name}.py"
-    if module.exists():
-        return [module]
-    folder = (package / name).rglob("*")
-    return sorted(file for file in folder if file.suffix in {".py", ".js"})
+    """Return a module's file with the script and style of its name.
+
+    What comes after the module in a dotted name is left out; of a folder's
+    name, every file counts.
+    """
+    parts = name.strip(".").split(".")
+    for length in range(len(parts), 0, -1):
+        stem = root.joinpath("diffusion_lite", *parts[:length])
+        if files := [
+            f for f in stem.parent.glob(f"{stem.name}.*") if _code(f)
+        ]:
+            return sorted(files)
+    return sorted(filter(_code, stem.rglob("*")))
+
+
+def _code(file: Path) -> bool:
+    return file.suffix in {".py", ".js", ".css"}
 
 
 if __name__ == "__main__":

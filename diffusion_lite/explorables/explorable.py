@@ -1,0 +1,86 @@
+"""What every live figure shares: how it reaches a page, with what data."""
+
+import inspect
+import re
+from pathlib import Path
+
+import anywidget
+import torch
+from torch import Tensor
+from traitlets import Dict, Unicode
+
+from diffusion_lite import plotting
+from diffusion_lite.mixtures import GaussianMixture
+
+HERE = Path(__file__).parent
+IMPORT = re.compile(r'^import \{[^}]*\} from "./explorable.js";\n', re.M)
+
+
+class Explorable(anywidget.AnyWidget):
+    """A figure that computes in the page. Subclass it beside a script.
+
+    The script has the name of the subclass's module and ends in .js.
+
+    Shown as a cell's value it runs in JupyterLab. In the built book it takes
+    the place of the still figure whose name is ``figure``; without one, it
+    stands where its cell stands. ``state`` is what the reader has changed:
+    read it, or set it, by the names of the controls.
+    """
+
+    _css = (HERE / "explorable.css").read_text(encoding="utf-8")
+
+    colors = Dict(
+        {
+            "data": plotting.DATA,
+            "noise": plotting.NOISE,
+            "model": plotting.MODEL,
+            "exact": plotting.EXACT,
+        }
+    ).tag(sync=True)
+    data = Dict().tag(sync=True)
+    figure = Unicode().tag(sync=True)
+    state = Dict().tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        if not hasattr(cls, "_esm"):  # anywidget subclasses a subclass again
+            cls._esm = joined(Path(inspect.getfile(cls)).with_suffix(".js"))
+        super().__init_subclass__(**kwargs)
+
+
+def joined(script: Path) -> str:
+    """Return a script with what all scripts share put in front of it.
+
+    A script in a page cannot import a second file, so this is done here.
+    """
+    shared = (HERE / "explorable.js").read_text(encoding="utf-8")
+    own, found = IMPORT.subn("", script.read_text(encoding="utf-8"))
+    if found != 1:
+        raise ValueError(
+            f"{script.name} must import from ./explorable.js once, got {found}"
+        )
+    return f"{shared}\n{own}"
+
+
+def floats(x: Tensor) -> bytes:
+    """Return the entries of x as a script reads them: float32, in a row."""
+    return x.detach().cpu().to(torch.float32).numpy().astype("<f4").tobytes()
+
+
+def halves(x: Tensor) -> bytes:
+    """Return the entries of x in half precision: two bytes each."""
+    return x.detach().cpu().to(torch.float32).numpy().astype("<f2").tobytes()
+
+
+def line_law(mixture: GaussianMixture) -> dict[str, list[float]]:
+    """Return a mixture on a line as a script reads it.
+
+    Raises:
+        ValueError: the mixture has more than one dimension.
+    """
+    if mixture.dim != 1:
+        raise ValueError(f"the mixture must be 1-D, got {mixture.dim}-D")
+    return {
+        "weights": mixture.weights.tolist(),
+        "means": mixture.means[:, 0].tolist(),
+        "variances": mixture.covariances[:, 0, 0].tolist(),
+    }
