@@ -17,4 +17,5 @@ a module imports only from floors below its own:
    ``sampling``          the loop that draws, as a generator
 5. ``metrics``           how good the samples are, and the floor
    ``plotting``          how it looks
+6. ``explorables``       live figures, each a class beside one script
 """

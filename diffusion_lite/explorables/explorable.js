@@ -582,6 +582,12 @@ class View {
     const { canvas, stage } = this;
     const { down, move, touch = "pan-y" } = this.options.drag;
     canvas.style.touchAction = touch;
+    // A finger that lands on a handle drags it; elsewhere it scrolls the page.
+    const keep = (event) => {
+      const found = this.frame && down(at(event.changedTouches[0]), stage.state, this.frame);
+      if (found !== undefined && found !== null) event.preventDefault();
+    };
+    canvas.addEventListener("touchstart", keep, { passive: false });
     let held;
     const at = ({ clientX, clientY }) => {
       const { left, top } = canvas.getBoundingClientRect();
