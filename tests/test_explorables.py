@@ -16,9 +16,11 @@ import torch
 from diffusion_lite import plotting
 from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.explorables import explorable
+from diffusion_lite.explorables.denoiser import DenoiserExplorable
 from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import floats, halves, line_law
 from diffusion_lite.explorables.forward import ForwardExplorable
+from diffusion_lite.networks import UNet
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from live import STATE, module, page
 
@@ -31,7 +33,16 @@ def forward(**options):
     return ForwardExplorable(generator=generator, **options)
 
 
-FIGURES = {"forward": forward, "elbo": ElboExplorable}
+def denoiser(**options):
+    torch.manual_seed(0)
+    return DenoiserExplorable(UNet(width=24), cosine_schedule(100), **options)
+
+
+FIGURES = {
+    "forward": forward,
+    "elbo": ElboExplorable,
+    "denoiser": denoiser,
+}
 
 
 @cache

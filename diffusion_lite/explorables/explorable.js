@@ -190,8 +190,8 @@ export function picture({ ctx }, pixels, x, y, size) {
     ctx.fillRect(
       x + edge(column),
       y + edge(row),
-      edge(column + 1) - edge(column),
-      edge(row + 1) - edge(row),
+      edge(column + 1) - edge(column) + (column + 1 < n), // or seams show
+      edge(row + 1) - edge(row) + (row + 1 < n),
     );
   }
 }
@@ -580,7 +580,7 @@ class View {
   // A drag goes on outside the canvas until the finger is lifted.
   listenToPointer() {
     const { canvas, stage } = this;
-    const { down, move, touch = "pan-y" } = this.options.drag;
+    const { down, move, touch = "pan-y", cursor = "grab" } = this.options.drag;
     canvas.style.touchAction = touch;
     // A finger that lands on a handle drags it; elsewhere it scrolls the page.
     const keep = (event) => {
@@ -604,7 +604,7 @@ class View {
     canvas.addEventListener("pointermove", (event) => {
       if (held === undefined || held === null) {
         const over = this.frame && down(at(event), stage.state, this.frame);
-        canvas.style.cursor = over === undefined || over === null ? "" : "grab";
+        canvas.style.cursor = over === undefined || over === null ? "" : cursor;
         return;
       }
       stage.set(move(held, at(event), stage.state, this.frame) ?? {});
