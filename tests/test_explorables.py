@@ -20,7 +20,9 @@ from diffusion_lite.explorables.denoiser import DenoiserExplorable
 from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import floats, halves, line_law
 from diffusion_lite.explorables.forward import ForwardExplorable
-from diffusion_lite.networks import UNet
+from diffusion_lite.explorables.posterior import PosteriorExplorable
+from diffusion_lite.explorables.training import TrainingExplorable
+from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from live import STATE, module, page
 
@@ -38,10 +40,20 @@ def denoiser(**options):
     return DenoiserExplorable(UNet(width=24), cosine_schedule(100), **options)
 
 
+def training(**options):
+    torch.manual_seed(0)
+    snapshots = [(0, MLP(width=32)), (10, MLP(width=32))]
+    return TrainingExplorable(
+        eight_modes(), cosine_schedule(100), snapshots, **options
+    )
+
+
 FIGURES = {
     "forward": forward,
     "elbo": ElboExplorable,
+    "posterior": PosteriorExplorable,
     "denoiser": denoiser,
+    "training": training,
 }
 
 
@@ -174,7 +186,10 @@ PAINTED = """() => [...document.querySelectorAll(".explorable canvas")]
 
 
 def painted(window):
+    """What is on the canvases, as soon as all of it has been computed."""
     window.page.evaluate(FRAMES, 3)
+    window.page.wait_for_selector(".explorable:not([aria-busy=true])")
+    window.page.evaluate(FRAMES, 2)
     return window.page.evaluate(PAINTED)
 
 
@@ -182,12 +197,18 @@ def first_slider(window):
     return window.page.locator(".explorable input[type=range]:visible").first
 
 
+def nudge(slider):
+    """Move a slider by two steps, to where it has room."""
+    full = slider.evaluate("e => e.value === e.max")
+    for _ in range(2):
+        slider.press("ArrowLeft" if full else "ArrowRight")
+
+
 def turn_everything(window):
     """Give every control of a figure another value, by the keyboard."""
     root = window.page.locator(".explorable").first
     for slider in root.locator("input[type=range]:visible").all():
-        slider.press("ArrowRight")
-        slider.press("ArrowRight")
+        nudge(slider)
     for choice in root.locator("fieldset.choice:visible").all():
         choice.locator("input").nth(1).check()
     for check in root.locator("input[type=checkbox]:visible").all():
@@ -329,8 +350,7 @@ def test_two_copies_do_not_disturb_each_other(show, name):
     half = len(before) // 2
     slider = second.locator("input[type=range]:visible").first
     slider.scroll_into_view_if_needed()
-    slider.press("ArrowRight")
-    slider.press("ArrowRight")
+    nudge(slider)
     after = painted(window).split(",data:")
     assert after[:half] == before[:half]
     assert after[half:] != before[half:]
@@ -386,7 +406,7 @@ def test_a_figure_shuts_no_reader_out(show, name, mode):
 def test_a_figure_speaks(show, name):
     window = show(name)
     slider = first_slider(window)
-    slider.press("ArrowRight")
+    nudge(slider)
     said = window.page.locator(".explorable .said")
     window.page.wait_for_function(
         "document.querySelector('.explorable .said').textContent"

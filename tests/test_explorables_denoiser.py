@@ -52,6 +52,19 @@ def test_another_network_is_refused(wrong, said):
         DenoiserExplorable(wrong(), SCHEDULE)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), 1e6])
+def test_a_weight_that_half_precision_cannot_hold_is_refused(wrong):
+    network = UNet(width=8).requires_grad_(False)
+    network.shrink.bias[3] = wrong
+    with pytest.raises(ValueError, match=r"65504, .*; shrink\.bias has"):
+        DenoiserExplorable(network, SCHEDULE)
+
+
+def test_what_is_no_schedule_is_refused():
+    with pytest.raises(ValueError, match="must be a Schedule, got Tensor"):
+        DenoiserExplorable(UNet(width=8), SCHEDULE.alpha_bar)
+
+
 def test_a_picture_as_text_has_its_grey_levels():
     image = torch.full((1, 8, 8), -1.0)
     image[0, 0, 1], image[0, 7, 7] = 1.0, 0.25
@@ -251,6 +264,16 @@ def test_a_finger_draws(opened):
     levels = drawing(page)
     assert levels[2 * 8 + 4] == 16
     assert sum(level == 16 for level in levels) == 1
+
+
+@browser
+@pytest.mark.parametrize(("x", "y"), [(3.02, 3.02), (3.98, 3.5), (0, 7.99)])
+def test_the_square_under_the_pen_is_full(there, x, y):
+    drawn = there.evaluate(
+        "at => m.stroke('0'.repeat(64), at, at, false)", {"x": x, "y": y}
+    )
+    assert drawn.count("g") == 1
+    assert drawn[8 * int(y) + int(x)] == "g"
 
 
 @browser

@@ -5,7 +5,6 @@ import {
   halves,
   normals,
   picture,
-  swatch,
 } from "./explorable.js";
 
 const SIZE = 8;
@@ -24,7 +23,10 @@ export function product(weight, bias, rows, size) {
     const start = bias ? bias[o] : 0;
     let n = 0;
     for (; n + 3 < count; n += 4) {
-      let [a, b, c, d] = [start, start, start, start];
+      let a = start;
+      let b = start;
+      let c = start;
+      let d = start;
       const r = n * size;
       for (let k = 0; k < size; k++) {
         const x = weight[w + k];
@@ -58,7 +60,8 @@ function patches(x, channels, side, stride) {
       for (let c = 0; c < channels; c++)
         for (let di = -1; di <= 1; di++)
           for (let dj = -1; dj <= 1; dj++, at++) {
-            const [row, column] = [i + di, j + dj];
+            const row = i + di;
+            const column = j + dj;
             if (row >= 0 && row < side && column >= 0 && column < side)
               rows[at] = x[(c * side + row) * side + column];
           }
@@ -228,8 +231,11 @@ export function stroke(text, from, to, rub) {
     const x = from.x + ((to.x - from.x) * step) / steps;
     const y = from.y + ((to.y - from.y) * step) / steps;
     levels.forEach((level, i) => {
-      const far = Math.hypot((i % SIZE) + 0.5 - x, Math.floor(i / SIZE) + 0.5 - y);
-      const ink = Math.round(16 * clamp(1.45 - far, 0, 1));
+      const across = Math.abs((i % SIZE) + 0.5 - x);
+      const down = Math.abs(Math.floor(i / SIZE) + 0.5 - y);
+      const under = Math.max(across, down) <= 0.5;
+      const beside = clamp(1.45 - Math.hypot(across, down), 0, 1);
+      const ink = under ? 16 : Math.round(16 * beside);
       levels[i] = rub ? Math.min(level, 16 - ink) : Math.max(level, ink);
     });
   }
@@ -275,21 +281,37 @@ function solver(data) {
   };
 }
 
-function grid({ ctx, ink }, size) {
+const BORDER = 4; // half of it in colour, half in the page's own
+
+// A picture in a frame of the colour that tells what it is.
+function framed(pen, pixels, color) {
+  const { ctx } = pen;
+  const size = Math.floor(Math.min(pen.width, pen.height));
+  ctx.fillStyle = color;
+  ctx.fillRect(0, 0, size, size);
+  ctx.fillStyle = pen.paper;
+  ctx.fillRect(BORDER / 2, BORDER / 2, size - BORDER, size - BORDER);
+  picture(pen, pixels, BORDER, BORDER, size - 2 * BORDER);
+  return { size: size - 2 * BORDER };
+}
+
+// The edges of the squares that can be painted.
+function grid({ ctx, noise }, size) {
   ctx.save();
-  ctx.strokeStyle = ink;
-  ctx.globalAlpha = 0.35;
-  ctx.lineWidth = 1;
-  ctx.strokeRect(0.5, 0.5, size - 1, size - 1);
+  ctx.fillStyle = noise;
+  ctx.globalAlpha = 0.4;
+  for (let i = 1; i < SIZE; i++) {
+    const at = BORDER + Math.round((i * size) / SIZE);
+    ctx.fillRect(at, BORDER, 1, size);
+    ctx.fillRect(BORDER, at, size, 1);
+  }
   ctx.restore();
 }
 
-const square = ({ width, height }) => Math.floor(Math.min(width, height));
-
 function drawingView(solve) {
   const place = ({ x, y }, { size }) => ({
-    x: (x * SIZE) / size,
-    y: (y * SIZE) / size,
+    x: ((x - BORDER) * SIZE) / size,
+    y: ((y - BORDER) * SIZE) / size,
   });
   return {
     title: "Draw here",
@@ -302,18 +324,17 @@ function drawingView(solve) {
       );
     },
     span: 3,
-    narrow: 6,
     aspect: 1,
     draw(pen, state) {
-      const size = square(pen);
-      picture(pen, solve(state).x0, 0, 0, size);
+      const { size } = framed(pen, solve(state).x0, pen.data);
       grid(pen, size);
       if (state.cursor >= 0) {
         const { x, y } = centre(state.cursor);
         pen.ctx.lineWidth = 3;
-        pen.ctx.strokeStyle = pen.model;
+        pen.ctx.strokeStyle = pen.data;
         const cell = size / SIZE;
-        pen.ctx.strokeRect((x - 0.5) * cell, (y - 0.5) * cell, cell, cell);
+        const [left, top] = [(x - 0.5) * cell, (y - 0.5) * cell];
+        pen.ctx.strokeRect(BORDER + left, BORDER + top, cell, cell);
       }
       return { size };
     },
@@ -343,21 +364,19 @@ function drawingView(solve) {
   };
 }
 
-const shown = (title, label, pixels) => ({
+const shown = (title, color, label, pixels) => ({
   title,
   label,
   span: 3,
-  narrow: 6,
+  narrow: 4,
   aspect: 1,
   draw(pen, state) {
-    picture(pen, pixels(state), 0, 0, square(pen));
-    grid(pen, square(pen));
+    framed(pen, pixels(state), pen[color]);
   },
 });
 
 function render({ model, el }) {
   const data = model.get("data");
-  const { model: orange, exact } = model.get("colors");
   const solve = solver(data);
   const { starts, alpha_bar: alphaBars } = data;
   const latest = alphaBars.findLastIndex((a) => a >= LEAST_SIGNAL);
@@ -416,17 +435,20 @@ function render({ model, el }) {
   const views = [
     drawingView(solve),
     shown(
-      ({ t }) => `In noise, <i>t</i> = ${t}`,
+      "In noise",
+      "noise",
       ({ t }) => `The drawing at step ${t}, in noise`,
       (state) => solve(state).xt,
     ),
     shown(
-      `${swatch(exact)}Best linear`,
+      "Best linear",
+      "exact",
       "What the best linear denoiser thinks was drawn",
       (state) => solve(state).line,
     ),
     shown(
-      `${swatch(orange)}Network`,
+      "Network",
+      "model",
       "What the network thinks was drawn",
       (state) => solve(state).network,
     ),

@@ -8,6 +8,7 @@ from diffusion_lite.explorables.explorable import Explorable, floats, halves
 from diffusion_lite.networks import UNet
 from diffusion_lite.schedules import Schedule
 
+HALF_MAX = torch.finfo(torch.half).max
 LEVELS = "0123456789abcdefg"
 """One character for each of the digits' 17 grey levels, from paper to ink."""
 
@@ -20,7 +21,9 @@ class DenoiserExplorable(Explorable):
     digits. It is handed one test picture of each digit to begin with.
 
     Raises:
-        ValueError: network is not a UNet for one channel without labels.
+        ValueError: network is not a UNet for one channel without labels,
+            or has a weight that half precision cannot hold; schedule is
+            not a Schedule.
     """
 
     def __init__(
@@ -28,6 +31,9 @@ class DenoiserExplorable(Explorable):
     ) -> None:
         """Take a trained network and the schedule that it was trained on."""
         _check(network)
+        if not isinstance(schedule, Schedule):
+            given = type(schedule).__name__
+            raise ValueError(f"schedule must be a Schedule, got {given}")
         weights = network.state_dict()
         flat = torch.cat(
             [w.detach().cpu().flatten() for w in weights.values()]
@@ -53,6 +59,12 @@ def _check(network: UNet) -> None:
             "network must have 1 channel and no labels, got "
             f"{network.channels} channels, {told} labels"
         )
+    for name, weight in network.named_parameters():
+        if not bool(torch.isfinite(weight.half()).all()):
+            raise ValueError(
+                f"network must have weights within {HALF_MAX:g}, as half "
+                f"precision has them; {name} has others"
+            )
 
 
 def linear_denoiser(images: Tensor) -> dict[str, bytes]:

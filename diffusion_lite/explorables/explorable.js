@@ -146,7 +146,8 @@ export function curve(pen, frame, xs, ys, color, options = {}) {
   const { width = 2, dash = [], fill = 0 } = options;
   ctx.save();
   ctx.beginPath();
-  ctx.rect(frame.left, frame.top - 2, frame.right - frame.left, frame.bottom);
+  const [across, down] = [frame.right - frame.left, frame.bottom - frame.top];
+  ctx.rect(frame.left, frame.top - 2, across, down + 3);
   ctx.clip();
   ctx.beginPath();
   for (let i = 0; i < xs.length; i++) ctx.lineTo(frame.x(xs[i]), frame.y(ys[i]));
@@ -296,7 +297,8 @@ function fill(place, html) {
 //           changes. `when` hides a view.
 // values    (state) => [[name, value, spoken name], ...]
 // tick      (seconds, state, stage) => changes, called at each frame of play
-// changed   (state, changes, stage), before the figure is drawn again
+// changed   (state, changes, stage), before the figure is drawn again; it may
+//           set stage.playing, and call stage.redraw() for one more frame
 export function explorable({ model, el, ...figure }) {
   const stage = new Stage(model, figure);
   el.append(stage.root);
@@ -494,6 +496,7 @@ class Stage {
       this.redraw();
     });
     sight.observe(this.root);
+    document.fonts?.ready.then(() => this.repaint()); // a font may come late
     this.cleaning.push(...[theme, size, sight].map((o) => () => o.disconnect()));
   }
 

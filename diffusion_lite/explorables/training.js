@@ -1,0 +1,643 @@
+import {
+  clamp,
+  explorable,
+  floats,
+  halves,
+  normals,
+  write,
+} from "./explorable.js";
+
+const DEPTH = 3;
+const EMBEDDED = 32; // numbers that tell the time
+const BOUND = 2.5; // x_0 is never guessed to lie further out
+const BLOCK = 250; // points that take a step at once
+const BUDGET = 7; // milliseconds of walking in a frame
+const SECONDS = 5; // a walk from noise to data
+const REST = 2.5; // before the cover starts again
+const MOST_DROPS = 5;
+
+// ---- denoisers: points are (x, y), (x, y), ... ------------------------------
+
+// The weights of each snapshot by their names, from one buffer.
+export function networks({ sizes, steps, weights }) {
+  const each = Object.values(sizes).reduce((a, b) => a + b, 0);
+  if (!steps.length) return [];
+  const all = Float64Array.from(halves(weights, each * steps.length, "weights"));
+  return steps.map((_, n) => {
+    let from = n * each;
+    return Object.fromEntries(
+      Object.entries(sizes).map(([name, size]) => [
+        name,
+        all.subarray(from, (from += size)),
+      ]),
+    );
+  });
+}
+
+const silu = (x) => x / (1 + Math.exp(-x));
+
+// weight x + bias, for one vector x.
+function affine(weight, bias, x) {
+  return bias.map((b, o) => {
+    let sum = b;
+    for (let k = 0; k < x.length; k++) sum += weight[o * x.length + k] * x[k];
+    return sum;
+  });
+}
+
+function timeEmbedding(t) {
+  const half = EMBEDDED / 2;
+  return Float64Array.from({ length: EMBEDDED }, (_, i) => {
+    const angle = t * Math.exp((-Math.log(10000) * (i % half)) / half);
+    return i < half ? Math.sin(angle) : Math.cos(angle);
+  });
+}
+
+// The network as it is at step t. All points share t, so the scale and the
+// shift that tell each layer the time go into its weights, once.
+export function mlpAt(net, t) {
+  const emb = affine(net["time.0.weight"], net["time.0.bias"], timeEmbedding(t)).map(silu);
+  const width = emb.length;
+  const layers = Array.from({ length: DEPTH }, (_, i) => {
+    const name = `layers.${i}`;
+    const told = affine(net[`${name}.time.weight`], net[`${name}.time.bias`], emb);
+    const scale = (o) => 1 + told[o];
+    const weight = net[`${name}.linear.weight`];
+    const bias = net[`${name}.linear.bias`];
+    return {
+      weight: weight.map((w, i) => w * scale(Math.floor(i / width))),
+      bias: bias.map((b, o) => b * scale(o) + told[width + o]),
+    };
+  });
+  return (x) => mlp(net, layers, x);
+}
+
+// eps_hat of many points (networks.MLP), four at a time, for each weight is
+// then fetched once for four products.
+function mlp(net, layers, x) {
+  const first = net["first.weight"];
+  const firstBias = net["first.bias"];
+  const last = net["last.weight"];
+  const [lastX, lastY] = net["last.bias"];
+  const width = firstBias.length;
+  const count = x.length / 2;
+  const out = new Float64Array(x.length);
+  const h = new Float64Array(4 * width);
+  const change = new Float64Array(4 * width);
+  for (let n = 0; n < count; n += 4) {
+    const lanes = Math.min(4, count - n);
+    for (let o = 0; o < width; o++)
+      for (let p = 0; p < lanes; p++)
+        h[4 * o + p] =
+          firstBias[o] +
+          first[2 * o] * x[2 * (n + p)] +
+          first[2 * o + 1] * x[2 * (n + p) + 1];
+    for (const { weight, bias } of layers) {
+      for (let o = 0; o < width; o++) {
+        let [a, b, c, d] = [bias[o], bias[o], bias[o], bias[o]];
+        for (let k = 0, w = o * width; k < width; k++, w++) {
+          a += weight[w] * h[4 * k];
+          b += weight[w] * h[4 * k + 1];
+          c += weight[w] * h[4 * k + 2];
+          d += weight[w] * h[4 * k + 3];
+        }
+        change[4 * o] = silu(a);
+        change[4 * o + 1] = silu(b);
+        change[4 * o + 2] = silu(c);
+        change[4 * o + 3] = silu(d);
+      }
+      for (let i = 0; i < h.length; i++) h[i] += change[i];
+    }
+    for (let p = 0; p < lanes; p++) {
+      let [sumX, sumY] = [lastX, lastY];
+      for (let k = 0; k < width; k++) {
+        sumX += last[k] * h[4 * k + p];
+        sumY += last[width + k] * h[4 * k + p];
+      }
+      out[2 * (n + p)] = sumX;
+      out[2 * (n + p) + 1] = sumY;
+    }
+  }
+  return out;
+}
+
+// E[eps | x_t] of many points (mixtures.eps).
+export function exactAt({ weights, means, variances }, alphaBar) {
+  const noise = 1 - alphaBar;
+  const root = Math.sqrt(alphaBar);
+  const count = weights.length;
+  const v = Float64Array.from(variances, (each) => alphaBar * each + noise);
+  const log = weights.map(
+    (w, k) => Math.log(w) - Math.log(v[2 * k] * v[2 * k + 1]) / 2,
+  );
+  const fits = new Float64Array(count);
+  return (x) => {
+    const out = new Float64Array(x.length);
+    for (let n = 0; n < x.length; n += 2) {
+      let most = -Infinity;
+      for (let k = 0; k < count; k++) {
+        const dx = x[n] - root * means[2 * k];
+        const dy = x[n + 1] - root * means[2 * k + 1];
+        fits[k] = log[k] - (dx * dx) / (2 * v[2 * k]) - (dy * dy) / (2 * v[2 * k + 1]);
+        if (fits[k] > most) most = fits[k];
+      }
+      let total = 0;
+      for (let k = 0; k < count; k++) {
+        const far = fits[k] - most;
+        if (far < -30) continue;
+        const share = Math.exp(far);
+        total += share;
+        out[n] += (share * (x[n] - root * means[2 * k])) / v[2 * k];
+        out[n + 1] += (share * (x[n + 1] - root * means[2 * k + 1])) / v[2 * k + 1];
+      }
+      out[n] *= Math.sqrt(noise) / total;
+      out[n + 1] *= Math.sqrt(noise) / total;
+    }
+    return out;
+  };
+}
+
+// ---- a step from t to t - 1 -------------------------------------------------
+
+// With x_0 clamped (sampling.clamp_x_0), the random step of DDPM
+// (sampling.ddpm_step) or, where z is null, the deterministic one of DDIM.
+export function stepBack(x, eps, t, { alphaBar, beta }, z, bound = BOUND) {
+  const [root, spread] = [Math.sqrt(alphaBar[t]), Math.sqrt(1 - alphaBar[t])];
+  const [rootS, spreadS] = [
+    Math.sqrt(alphaBar[t - 1]),
+    Math.sqrt(1 - alphaBar[t - 1]),
+  ];
+  const rootAlpha = Math.sqrt(1 - beta[t]);
+  const wobble = (Math.sqrt(beta[t]) * spreadS) / spread;
+  return x.map((value, i) => {
+    const guess = (value - spread * eps[i]) / root;
+    const x0 = clamp(guess, -bound, bound);
+    const noise = (value - root * x0) / spread;
+    if (!z) return rootS * x0 + spreadS * noise;
+    const mean = (value - (beta[t] / spread) * noise) / rootAlpha;
+    return mean + wobble * z[i];
+  });
+}
+
+// ---- walks ------------------------------------------------------------------
+
+// Positions at every t, made a block at a time; `at[t]` is complete for t from
+// `reached` to T.
+export class Walk {
+  constructor(start, T, take) {
+    Object.assign(this, { T, take, reached: T, from: 0 });
+    this.at = [];
+    this.at[T] = start;
+  }
+
+  // Walk on until it is done or the time is up.
+  go(milliseconds) {
+    const until = performance.now() + milliseconds;
+    while (this.reached > 0 && performance.now() < until) this.block();
+    return this.reached === 0;
+  }
+
+  block() {
+    const t = this.reached;
+    const now = this.at[t];
+    if (!this.from) this.next = new Float32Array(now.length);
+    const to = Math.min(now.length, this.from + 2 * BLOCK);
+    this.next.set(this.take(now.subarray(this.from, to), t, this.from), this.from);
+    this.from = to;
+    if (to < now.length) return;
+    this.at[t - 1] = this.next;
+    this.reached = t - 1;
+    this.from = 0;
+  }
+
+  // Between two steps, on a straight line; no further than it has come.
+  place(t) {
+    const there = Math.max(t, this.reached);
+    const later = Math.min(Math.floor(there), this.T);
+    const share = there - later;
+    const [a, b] = [this.at[later], this.at[Math.min(later + 1, this.T)]];
+    return share ? a.map((value, i) => value + share * (b[i] - value)) : a;
+  }
+}
+
+// Makes walks, and keeps the last ones: same start and same noise for all.
+function walker(data) {
+  const { alpha_bar: alphaBar, beta, num_points: count } = data;
+  const T = alphaBar.length - 1;
+  const components = data.law.weights.length;
+  const law = {
+    weights: data.law.weights,
+    means: floats(data.law.means, 2 * components, "means"),
+    variances: floats(data.law.variances, 2 * components, "variances"),
+  };
+  const nets = networks(data);
+  const schedule = { alphaBar, beta };
+  const denoiserAt = ({ denoiser, snapshot }) => {
+    let [last, made] = [];
+    return (x, t) => {
+      if (t !== last) {
+        last = t;
+        made =
+          denoiser === "network" && nets.length
+            ? mlpAt(nets[snapshot], t)
+            : exactAt(law, alphaBar[t]);
+      }
+      return made(x);
+    };
+  };
+  const make = (start, state, seed) => {
+    const eps = denoiserAt(state);
+    let [last, z] = [];
+    const noiseAt = (t, from, length) => {
+      if (state.sampler === "ddim") return null;
+      if (t === 1) return new Float32Array(length);
+      if (last !== t) z = normals(start.length, seed * 1009 + t);
+      last = t;
+      return z.subarray(from, from + length);
+    };
+    return new Walk(start, T, (x, t, from) =>
+      stepBack(x, eps(x, t), t, schedule, noiseAt(t, from, x.length)),
+    );
+  };
+  const kept = new Map();
+  const once = (key, make) => {
+    if (kept.size > 12) kept.clear();
+    if (!kept.has(key)) kept.set(key, make());
+    return kept.get(key);
+  };
+  const keyOf = ({ denoiser, snapshot, sampler, seed }) =>
+    [denoiser, denoiser === "network" ? snapshot : "", sampler, seed].join();
+  return {
+    T,
+    law,
+    cloud: (state) =>
+      once(keyOf(state), () =>
+        make(normals(2 * count, 7919 * state.seed + 1), state, state.seed),
+      ),
+    paths: (state, denoiser) => {
+      const chosen = { ...state, denoiser };
+      return once(`${keyOf(chosen)} ${state.drops}`, () => {
+        const walk = make(readDrops(state.drops), chosen, 500);
+        walk.go(1000);
+        return walk;
+      });
+    },
+  };
+}
+
+// ---- how good ---------------------------------------------------------------
+
+// The share of points near a mode (three standard deviations), and the largest
+// error of a mode's share.
+export function nearModes(x, { weights, means, variances }) {
+  const counts = weights.map(() => 0);
+  let near = 0;
+  for (let n = 0; n < x.length; n += 2) {
+    let [best, least] = [0, Infinity];
+    for (let k = 0; k < weights.length; k++) {
+      const far =
+        (x[n] - means[2 * k]) ** 2 / variances[2 * k] +
+        (x[n + 1] - means[2 * k + 1]) ** 2 / variances[2 * k + 1];
+      if (far < least) [best, least] = [k, far];
+    }
+    counts[best]++;
+    if (least < 9) near++;
+  }
+  const total = x.length / 2;
+  const off = counts.map((c, k) => Math.abs(c / total - weights[k]));
+  return { near: near / total, off: Math.max(...off) };
+}
+
+// ---- the figure -------------------------------------------------------------
+
+const LABEL = "Live figure: points walk from noise to data";
+const FAR = 3.1; // what is shown of the plane
+
+const round = (x) => Math.round(100 * clamp(x, -FAR, FAR)) / 100;
+const PLACE = /^-?\d(\.\d{1,2})?,-?\d(\.\d{1,2})?$/;
+
+export function readDrops(text) {
+  return Float32Array.from(text.split(";").join(",").split(","), Number);
+}
+
+export const isDrops = (text) =>
+  text === "" ||
+  (text.split(";").length <= MOST_DROPS &&
+    text.split(";").every((place) => PLACE.test(place)));
+
+const dropped = (drops, x, y) =>
+  [...drops.split(";"), `${round(x)},${round(y)}`]
+    .filter(Boolean)
+    .slice(-MOST_DROPS)
+    .join(";");
+
+// Two colours, mixed.
+function mixed(from, to, share) {
+  const part = (hex, i) => parseInt(hex.slice(i, i + 2), 16);
+  const parts = [1, 3, 5].map((i) =>
+    Math.round(part(from, i) + share * (part(to, i) - part(from, i))),
+  );
+  return `rgb(${parts.join(" ")})`;
+}
+
+// One scale for both axes, or the whole width for the cover.
+function frameOf({ width, height }, cover) {
+  const up = height / 2 / (cover ? 2.3 : FAR);
+  const along = cover ? width / 2 / 2.6 : up;
+  return {
+    x: (v) => width / 2 + along * v,
+    y: (v) => height / 2 - up * v,
+    back: ({ x, y }) => [(x - width / 2) / along, (height / 2 - y) / up],
+  };
+}
+
+function drawPoints({ ctx }, frame, x, color, size) {
+  ctx.fillStyle = color;
+  for (let n = 0; n < x.length; n += 2)
+    ctx.fillRect(
+      frame.x(x[n]) - size / 2,
+      frame.y(x[n + 1]) - size / 2,
+      size,
+      size,
+    );
+}
+
+function drawModes({ ctx, exact }, frame, { weights, means, variances }) {
+  ctx.strokeStyle = exact;
+  ctx.lineWidth = 1.5;
+  for (let k = 0; k < weights.length; k++) {
+    const radius = 2.5 * Math.sqrt(variances[2 * k]);
+    const [x, y] = [means[2 * k], means[2 * k + 1]];
+    ctx.beginPath();
+    ctx.arc(frame.x(x), frame.y(y), frame.x(x + radius) - frame.x(x), 0, 7);
+    ctx.stroke();
+  }
+}
+
+function drawPath(pen, frame, walk, n, color) {
+  const { ctx } = pen;
+  for (const [width, ink] of [[4, pen.paper], [2, color]]) {
+    ctx.beginPath();
+    for (let t = walk.T; t >= 0; t--)
+      ctx.lineTo(frame.x(walk.at[t][n]), frame.y(walk.at[t][n + 1]));
+    ctx.lineWidth = width;
+    ctx.strokeStyle = ink;
+    ctx.stroke();
+  }
+  const [x, y] = walk.at[0].subarray(n, n + 2);
+  ctx.beginPath();
+  ctx.arc(frame.x(x), frame.y(y), 5, 0, 7);
+  ctx.fillStyle = color;
+  ctx.fill();
+  ctx.lineWidth = 1.5;
+  ctx.strokeStyle = pen.paper;
+  ctx.stroke();
+}
+
+function drawDrops(pen, frame, state, walks, hasNetwork) {
+  if (!state.drops) return;
+  const { ctx } = pen;
+  const starts = readDrops(state.drops);
+  const kinds = hasNetwork
+    ? [["exact", pen.exact], ["network", pen.model]]
+    : [["exact", pen.exact]];
+  for (let n = 0; n < starts.length; n += 2) {
+    for (const [denoiser, color] of kinds)
+      drawPath(pen, frame, walks.paths(state, denoiser), n, color);
+    ctx.beginPath();
+    ctx.arc(frame.x(starts[n]), frame.y(starts[n + 1]), 5, 0, 7);
+    ctx.fillStyle = pen.paper;
+    ctx.fill();
+    ctx.lineWidth = 2;
+    ctx.strokeStyle = pen.ink;
+    ctx.stroke();
+  }
+}
+
+function drawCross({ ctx, ink }, frame, [x, y]) {
+  ctx.strokeStyle = ink;
+  ctx.lineWidth = 2;
+  ctx.beginPath();
+  for (const [dx, dy] of [[8, 0], [0, 8]]) {
+    ctx.moveTo(frame.x(x) - dx, frame.y(y) - dy);
+    ctx.lineTo(frame.x(x) + dx, frame.y(y) + dy);
+  }
+  ctx.stroke();
+}
+
+const MOVES = {
+  ArrowLeft: [-0.2, 0],
+  ArrowRight: [0.2, 0],
+  ArrowUp: [0, 0.2],
+  ArrowDown: [0, -0.2],
+};
+
+// Arrows move a cross, Enter drops a point there.
+function keys(key, { cross, drops }) {
+  const [x, y] = cross ? readDrops(cross) : [0, 0];
+  if (key === "Enter" || key === " ")
+    return { drops: dropped(drops, x, y), cross: `${round(x)},${round(y)}` };
+  if (!MOVES[key]) return undefined;
+  const [dx, dy] = MOVES[key];
+  return { cross: `${round(x + dx)},${round(y + dy)}` };
+}
+
+function planeView(walks, { cover, steps }, stageOf) {
+  const color = (pen, { t, denoiser }) => {
+    const end = denoiser === "network" && steps.length ? pen.model : pen.exact;
+    return mixed(pen.noise, end, 1 - t / walks.T);
+  };
+  const view = {
+    label: ({ t, drops }) =>
+      `Points in a plane at t = ${Math.round(t)}, on their way from noise to data` +
+      (cover
+        ? ""
+        : `. Arrows move a cross, Enter drops a point. Dropped: ${drops || "none"}`),
+    draw(pen, state) {
+      const frame = frameOf(pen, cover);
+      const walk = walks.cloud(state);
+      if (!walk.go(BUDGET)) stageOf().redraw();
+      stageOf().root.setAttribute("aria-busy", walk.reached > state.t);
+      if (!cover) drawModes(pen, frame, walks.law);
+      pen.ctx.globalAlpha = 0.75;
+      drawPoints(pen, frame, walk.place(state.t), color(pen, state), 2.4);
+      pen.ctx.globalAlpha = 1;
+      if (cover) return frame;
+      drawDrops(pen, frame, state, walks, steps.length);
+      if (state.cross) drawCross(pen, frame, readDrops(state.cross));
+      if (!state.drops && state.t === walks.T) {
+        pen.ctx.fillStyle = pen.ink;
+        write(pen, "click to drop a point", 8, pen.height - 8);
+      }
+      return frame;
+    },
+  };
+  if (cover) return { ...view, height: 260 };
+  return {
+    ...view,
+    height: 380,
+    keys,
+    drag: {
+      cursor: "crosshair",
+      down: (at) => ({ at, done: false }),
+      move(held, _, { drops }, frame) {
+        if (held.done) return {};
+        held.done = true;
+        return { drops: dropped(drops, ...frame.back(held.at)), cross: "" };
+      },
+    },
+  };
+}
+
+function controlsOf({ steps, cover }, T) {
+  const play = (way) => (stage) => {
+    const { t } = stage.state;
+    if (stage.playing) {
+      stage.pause();
+      return stage.set({ t: Math.round(t) });
+    }
+    stage.way = way;
+    if (way < 0 && t <= 0) stage.set({ t: T });
+    if (way > 0 && t >= T) stage.set({ t: 0 });
+    return stage.play();
+  };
+  const time = {
+    kind: "range",
+    key: "t",
+    label: "Step <i>t</i>",
+    min: 0,
+    max: T,
+    start: T,
+    text: (t) => `t = ${Math.round(t)}`,
+  };
+  const playing = { label: "", press: play(-1) };
+  const seed = {
+    key: "seed",
+    start: 1,
+    read: (v) => (/^\d{1,3}$/.test(v) ? Number(v) : undefined),
+  };
+  if (cover) return [playing, time, seed, ...fixed({ denoiser: "exact", sampler: "ddpm" })];
+  const network = steps.length
+    ? [
+        {
+          kind: "choice",
+          key: "denoiser",
+          label: "Denoiser",
+          start: "network",
+          options: [
+            ["network", "network"],
+            ["exact", "exact"],
+          ],
+        },
+        ...(steps.length > 1 ? [trained(steps)] : fixed({ snapshot: 0 })),
+      ]
+    : fixed({ denoiser: "exact" });
+  return [
+    playing,
+    { label: "Backwards", press: play(1) },
+    time,
+    ...network,
+    {
+      kind: "choice",
+      key: "sampler",
+      label: "Steps",
+      start: "ddpm",
+      options: [
+        ["ddpm", "random (DDPM)"],
+        ["ddim", "deterministic (DDIM)"],
+      ],
+    },
+    {
+      label: "New noise",
+      press: (stage) => stage.set({ seed: (stage.state.seed + 1) % 1000 }),
+    },
+    seed,
+    { key: "drops", start: "", read: (v) => (isDrops(v) && v ? v : undefined) },
+    {
+      key: "cross",
+      start: "",
+      read: (v) => (PLACE.test(v) ? v : undefined),
+    },
+  ];
+}
+
+const trained = (steps) => ({
+  kind: "range",
+  key: "snapshot",
+  label: "Trained",
+  min: 0,
+  max: steps.length - 1,
+  start: steps.length - 1,
+  text: (n) => `${steps[n].toLocaleString("en")} steps`,
+});
+
+// Values that no control of this figure changes.
+const fixed = (values) =>
+  Object.entries(values).map(([key, start]) => ({
+    key,
+    start,
+    read: () => undefined,
+  }));
+
+// A frame of play: a little further on the way.
+function ticker(T, cover) {
+  let resting = 0;
+  return (seconds, { t, seed }, stage) => {
+    const way = stage.way ?? -1;
+    const next = clamp(t + (way * T * seconds) / SECONDS, 0, T);
+    if (way < 0 ? next > 0 : next < T) return { t: next };
+    if (!cover) {
+      if (t === next) stage.pause();
+      return { t: next };
+    }
+    resting += seconds;
+    if (resting < REST) return { t: next };
+    resting = 0;
+    return { t: T, seed: (seed + 1) % 1000 };
+  };
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+function valuesOf(walks, { cover, excess }) {
+  if (cover) return undefined;
+  let last = {};
+  return (state) => {
+    const points = walks.cloud(state).place(state.t);
+    if (last.points !== points)
+      last = { points, ...nearModes(points, walks.law) };
+    const shown = [
+      ["near a mode", percent(last.near)],
+      ["largest error of a mode's share", percent(last.off)],
+    ];
+    if (state.denoiser === "network" && excess.length)
+      shown.push(["loss above the floor", excess[state.snapshot].toFixed(4)]);
+    return shown;
+  };
+}
+
+function render({ model, el }) {
+  const data = model.get("data");
+  const walks = walker(data);
+  let stage;
+  const controls = controlsOf(data, walks.T);
+  const playing = controls[0];
+  playing.label = () => (stage?.playing ? "Pause" : "Play");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  return explorable({
+    model,
+    el,
+    name: "training",
+    label: LABEL,
+    controls,
+    views: [planeView(walks, data, () => stage)],
+    values: valuesOf(walks, data),
+    tick: ticker(walks.T, data.cover),
+    changed(state, changes, self) {
+      if (!stage && data.cover && !calm) self.playing = true;
+      stage = self;
+    },
+  });
+}
+
+export default { name: "training", render };
