@@ -202,6 +202,8 @@ def test_points_are_counted_at_their_modes(there):
     weights = LAW.weights
     assert found["off"] <= float(weights.max())
     assert found["off"] >= float((weights - 1 / 8).abs().max()) - 1 / 16
+    assert sum(found["shares"]) == pytest.approx(1)
+    assert sorted(found["shares"])[1] == pytest.approx(1 / 8)
 
 
 # ---- controls ------------------------------------------------------------
@@ -228,7 +230,7 @@ def settle(page):
 
 def shown(page):
     settle(page)
-    return page.locator("canvas").screenshot()
+    return page.locator("canvas").first.screenshot()
 
 
 def time(page):
@@ -285,16 +287,17 @@ def test_the_exact_denoiser_brings_the_points_to_the_modes(opened):
 def test_a_click_drops_a_point_and_draws_two_paths(opened):
     page = opened()
     before = shown(page)
-    box = page.locator("canvas").bounding_box()
+    box = page.locator("canvas").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.click(middle[0] + 60, middle[1] - 60)
     assert shown(page) != before
     page.wait_for_function("location.hash.includes('drops=')")
     unit = box["height"] / 2 / 3.1
-    place = round(60 / unit, 2)
-    assert page.evaluate(
+    drops = page.evaluate(
         "new URLSearchParams(location.hash.split('?')[1]).get('drops')"
-    ) == pytest.approx(f"{place},{place}")
+    )
+    places = [float(number) for number in drops.split(",")]
+    assert places == pytest.approx([60 / unit] * 2, abs=0.03)
     for n in range(8):
         page.mouse.click(middle[0] + 10 * n, middle[1])
     page.wait_for_timeout(400)
@@ -305,12 +308,34 @@ def test_a_click_drops_a_point_and_draws_two_paths(opened):
 
 
 @browser
+def test_many_dropped_points_leave_the_cloud_as_it_is(opened):
+    page = opened("#training?t=0&denoiser=exact")
+    near = page.locator("dd").first.inner_text()
+    box = page.locator("canvas").first.bounding_box()
+    for n in range(9):
+        page.mouse.click(box["x"] + 100 + 20 * n, box["y"] + 100)
+        page.wait_for_timeout(30)
+    assert page.locator("dd").first.inner_text() == near
+
+
+@browser
+def test_backwards_turns_a_walk_round(opened):
+    page = opened()
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(1200)
+    page.get_by_role("button", name="Backwards").click()
+    there = time(page)
+    page.wait_for_timeout(300)
+    assert time(page) > there
+
+
+@browser
 def test_a_finger_and_the_keyboard_drop_points_too(opened):
     page = opened(has_touch=True)
-    box = page.locator("canvas").bounding_box()
+    box = page.locator("canvas").first.bounding_box()
     page.touchscreen.tap(box["x"] + 300, box["y"] + 100)
     page.wait_for_function("location.hash.includes('drops=')")
-    plane = page.locator("canvas")
+    plane = page.locator("canvas").first
     for key in ("ArrowRight", "ArrowUp", "ArrowUp", "Enter"):
         plane.press(key)
     page.wait_for_timeout(800)
@@ -338,10 +363,13 @@ def test_the_cover_plays_by_itself_unless_asked_for_less(opened, cover):
     assert time(page) == stopped
     page = opened(of=cover, reduced_motion="reduce")
     page.wait_for_timeout(400)
-    assert time(page) == 100
+    assert time(page) == 0  # a reader who asks for less sees how it ends
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(400)
-    assert time(page) < 100
+    assert 0 < time(page) < 100
+    page = opened("#training?t=30", of=cover, reduced_motion="no-preference")
+    page.wait_for_timeout(400)
+    assert time(page) == 30
 
 
 @browser

@@ -16,7 +16,7 @@ from diffusion_lite.training import train
 Snapshot = tuple[int, MLP]
 """A step of training, and the network as it was after that step."""
 
-SNAPSHOTS = (0, 20, 50, 100, 200, 400, 800, 1500, 3000)
+SNAPSHOTS = (0, 10, 20, 50, 100, 200, 400, 800, 1500)
 NUM_POINTS = 2000
 
 
@@ -143,8 +143,8 @@ def train_snapshots(
         points,
         schedule,
         steps=max(steps),
-        batch_size=256,
-        lr=3e-3,
+        batch_size=512,
+        lr=1e-2,
         generator=generator,
     )
     kept = [(0, copy.deepcopy(net))]
