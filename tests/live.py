@@ -45,7 +45,8 @@ def page(widgets, theme="light"):
         )
         for widget, view in zip(widgets, saved["view_specs"], strict=True)
     ]
-    state = json.dumps(saved["manager_state"]).replace("</", "<\\/")
+    state = json.dumps(as_stored(saved["manager_state"]))
+    state = state.replace("</", "<\\/")
     css = (STATIC / "book.css").read_text("utf-8")
     return PAGE.format(
         theme=theme,
@@ -55,6 +56,11 @@ def page(widgets, theme="light"):
         type=STATE,
         state=state,
     )
+
+
+def as_stored(data):
+    """Return data as a stored notebook has it: keys in alphabetical order."""
+    return json.loads(json.dumps(data, sort_keys=True))
 
 
 def module(window, script):

@@ -15,7 +15,7 @@ from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import MLP, UNet, time_embedding
 from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.schedules import cosine_schedule
-from live import module, page
+from live import as_stored, module, page
 
 browser = pytest.mark.browser
 SCHEDULE = cosine_schedule(100)
@@ -101,7 +101,7 @@ def there(visit, figure):
         """([sizes, weights]) => {
         const halves = new Uint8Array(weights);
         window.net = m.named(sizes, halves.buffer) }""",
-        [data["sizes"], list(data["weights"])],
+        [as_stored(data["sizes"]), list(data["weights"])],
     )
     return window
 

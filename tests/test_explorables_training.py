@@ -17,7 +17,7 @@ from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.sampling import clamp_x_0, ddpm_step
 from diffusion_lite.schedules import cosine_schedule
-from live import module, page
+from live import as_stored, module, page
 
 browser = pytest.mark.browser
 SCHEDULE = cosine_schedule(100)
@@ -127,7 +127,7 @@ def there(visit, figure):
           means: m.floats(buffer(law.means), n),
           variances: m.floats(buffer(law.variances), n) }; }""",
         [
-            {k: figure.data[k] for k in ("sizes", "steps")},
+            as_stored({k: figure.data[k] for k in ("sizes", "steps")}),
             list(figure.data["weights"]),
             law,
         ],

@@ -37,7 +37,9 @@
 
   function asked(name) {
     const [first, query] = location.hash.slice(1).split("?");
-    return first === name ? Object.fromEntries(new URLSearchParams(query)) : null;
+    return first === name
+      ? Object.fromEntries(new URLSearchParams(query))
+      : null;
   }
 
   function remember(name, state) {
@@ -104,6 +106,7 @@
     }
   }
 
-  if (document.readyState === "loading") addEventListener("DOMContentLoaded", main);
-  else main();
+  // As soon as all of the page is there, before the formulas are set.
+  if (document.readyState !== "loading") main();
+  else document.addEventListener("readystatechange", main, { once: true });
 })();

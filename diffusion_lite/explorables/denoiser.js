@@ -70,7 +70,12 @@ function patches(x, channels, side, stride) {
 
 export function conv(net, name, x, channels, side, stride = 1) {
   const rows = patches(x, channels, side, stride);
-  return product(net[`${name}.weight`], net[`${name}.bias`], rows, 9 * channels);
+  return product(
+    net[`${name}.weight`],
+    net[`${name}.bias`],
+    rows,
+    9 * channels,
+  );
 }
 
 const linear = (net, name, rows, size) =>
@@ -90,7 +95,8 @@ export function groupNorm(net, name, x, channels) {
   for (let from = 0; from < x.length; from += 8 * area) {
     const group = x.subarray(from, from + 8 * area);
     const mean = group.reduce((a, b) => a + b) / group.length;
-    const variance = group.reduce((a, b) => a + (b - mean) ** 2, 0) / group.length;
+    const variance =
+      group.reduce((a, b) => a + (b - mean) ** 2, 0) / group.length;
     const root = Math.sqrt(variance + 1e-5);
     for (let i = 0; i < group.length; i++) {
       const c = Math.floor((from + i) / area);
@@ -133,12 +139,19 @@ export function attention(net, name, x, channels) {
   const [q, k, v] = [0, 1, 2].map((i) =>
     qkv.slice(i * x.length, (i + 1) * x.length),
   );
-  const fits = product(turned(q, channels), null, turned(k, channels), channels);
+  const fits = product(
+    turned(q, channels),
+    null,
+    turned(k, channels),
+    channels,
+  );
   const seen = new Float64Array(x.length);
   for (let i = 0; i < count; i++) {
     const row = fits.subarray(i * count, (i + 1) * count);
     const most = Math.max(...row);
-    const looks = row.map((fit) => Math.exp((fit - most) / Math.sqrt(channels)));
+    const looks = row.map((fit) =>
+      Math.exp((fit - most) / Math.sqrt(channels)),
+    );
     const total = looks.reduce((a, b) => a + b);
     for (let c = 0; c < channels; c++)
       for (let j = 0; j < count; j++)
@@ -176,14 +189,11 @@ export function unet(net, width, x, t, side = SIZE) {
 
 // The weights by their names, from one buffer.
 export function named(sizes, buffer) {
-  const count = Object.values(sizes).reduce((a, b) => a + b, 0);
+  const count = sizes.reduce((sum, [, size]) => sum + size, 0);
   const all = Float64Array.from(halves(buffer, count, "weights"));
   let from = 0;
   return Object.fromEntries(
-    Object.entries(sizes).map(([name, size]) => [
-      name,
-      all.subarray(from, (from += size)),
-    ]),
+    sizes.map(([name, size]) => [name, all.subarray(from, (from += size))]),
   );
 }
 
@@ -194,7 +204,9 @@ export const qSample = (x0, alphaBar, eps) =>
 
 // The x_0 that a guess of the noise implies (parameterization.x_0_from_eps).
 export const x0FromEps = (xt, alphaBar, eps) =>
-  xt.map((x, i) => (x - Math.sqrt(1 - alphaBar) * eps[i]) / Math.sqrt(alphaBar));
+  xt.map(
+    (x, i) => (x - Math.sqrt(1 - alphaBar) * eps[i]) / Math.sqrt(alphaBar),
+  );
 
 // The best linear guess of x_0: along each main direction of the data, the
 // part of x_t that the data account for.
@@ -203,7 +215,10 @@ export function linearGuess(xt, alphaBar, { mean, variances, axes }) {
   const out = Float64Array.from(mean);
   variances.forEach((variance, k) => {
     const axis = axes.subarray(k * xt.length, (k + 1) * xt.length);
-    const seen = axis.reduce((sum, a, i) => sum + a * (xt[i] - root * mean[i]), 0);
+    const seen = axis.reduce(
+      (sum, a, i) => sum + a * (xt[i] - root * mean[i]),
+      0,
+    );
     const gain = (root * variance) / (alphaBar * variance + 1 - alphaBar);
     axis.forEach((a, i) => (out[i] += gain * seen * a));
   });
@@ -255,7 +270,10 @@ const cursorMoves = (at) => ({
   ArrowDown: at < PIXELS - SIZE ? at + SIZE : at,
 });
 
-const centre = (at) => ({ x: (at % SIZE) + 0.5, y: Math.floor(at / SIZE) + 0.5 });
+const centre = (at) => ({
+  x: (at % SIZE) + 0.5,
+  y: Math.floor(at / SIZE) + 0.5,
+});
 
 // All that follows from a state; the last answer is kept for every view.
 function solver(data) {

@@ -41,7 +41,7 @@ class DenoiserExplorable(Explorable):
         data = {
             "alpha_bar": schedule.alpha_bar.tolist(),
             "width": network.width,
-            "sizes": {name: w.numel() for name, w in weights.items()},
+            "sizes": [[name, w.numel()] for name, w in weights.items()],
             "weights": halves(flat),
             "starts": [as_text(image) for image in one_of_each()],
             **linear_denoiser(digits().train_images),

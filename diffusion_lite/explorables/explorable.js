@@ -56,7 +56,10 @@ export function normals(count, seed) {
 export const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
 export const linspace = (low, high, n) =>
-  Float64Array.from({ length: n }, (_, i) => low + ((high - low) * i) / (n - 1));
+  Float64Array.from(
+    { length: n },
+    (_, i) => low + ((high - low) * i) / (n - 1),
+  );
 
 export const normalDensity = (x, mean, variance) =>
   Math.exp(-((x - mean) ** 2) / (2 * variance)) /
@@ -71,7 +74,9 @@ export function linearAlphaBar(T) {
   return Float64Array.from({ length: T + 1 }, (_, t) => {
     const place = (t * 1000) / T;
     const below = Math.min(Math.floor(place), 999);
-    return Math.exp(log[below] + (place - below) * (log[below + 1] - log[below]));
+    return Math.exp(
+      log[below] + (place - below) * (log[below + 1] - log[below]),
+    );
   });
 }
 
@@ -150,7 +155,8 @@ export function curve(pen, frame, xs, ys, color, options = {}) {
   ctx.rect(frame.left, frame.top - 2, across, down + 3);
   ctx.clip();
   ctx.beginPath();
-  for (let i = 0; i < xs.length; i++) ctx.lineTo(frame.x(xs[i]), frame.y(ys[i]));
+  for (let i = 0; i < xs.length; i++)
+    ctx.lineTo(frame.x(xs[i]), frame.y(ys[i]));
   ctx.strokeStyle = ctx.fillStyle = color;
   ctx.lineWidth = width;
   ctx.lineJoin = "round";
@@ -210,7 +216,9 @@ const KINDS = {
     read({ min, max, step = 1 }, value) {
       const number = value === "" ? NaN : Number(value);
       if (!(number >= min && number <= max)) return undefined;
-      return Number((min + step * Math.round((number - min) / step)).toFixed(9));
+      return Number(
+        (min + step * Math.round((number - min) / step)).toFixed(9),
+      );
     },
     make({ min, max, step = 1, label }, set) {
       const input = element("input", { type: "range", min, max, step });
@@ -240,7 +248,12 @@ const KINDS = {
         element("label", {}, inputs[i], element("span", { innerHTML: text })),
       );
       const legend = element("legend", { innerHTML: label });
-      const box = element("fieldset", { className: "choice" }, legend, ...labels);
+      const box = element(
+        "fieldset",
+        { className: "choice" },
+        legend,
+        ...labels,
+      );
       for (const input of inputs)
         input.addEventListener("change", () => set(input.value));
       return {
@@ -377,7 +390,8 @@ class Stage {
       const control = this.controls.find((control) => control.key === key);
       const read = control && (control.read ?? KINDS[control.kind].read);
       const found = control?.read ? read(value) : read?.(control, value);
-      if (found === undefined) wrong.push(`${key} = ${String(value).slice(0, 40)}`);
+      if (found === undefined)
+        wrong.push(`${key} = ${String(value).slice(0, 40)}`);
       else wanted[key] = found;
     }
     this.note.hidden = !wrong.length;
@@ -472,9 +486,7 @@ class Stage {
       this.list.lastElementChild.remove();
     values.forEach(([name, value], i) => {
       if (!this.list.children[i])
-        this.list.append(
-          element("div", {}, element("dt"), element("dd")),
-        );
+        this.list.append(element("div", {}, element("dt"), element("dd")));
       const [dt, dd] = this.list.children[i].children;
       fill(dt, name);
       if (dd.textContent !== value) dd.textContent = value;
@@ -497,7 +509,9 @@ class Stage {
     });
     sight.observe(this.root);
     document.fonts?.ready.then(() => this.repaint()); // a font may come late
-    this.cleaning.push(...[theme, size, sight].map((o) => () => o.disconnect()));
+    this.cleaning.push(
+      ...[theme, size, sight].map((o) => () => o.disconnect()),
+    );
   }
 
   repaint() {
@@ -521,9 +535,17 @@ class Stage {
       let behind = this.root;
       let paper;
       do paper = getComputedStyle(behind).backgroundColor;
-      while (/, 0\)$|transparent/.test(paper) && (behind = behind.parentElement));
+      while (
+        /, 0\)$|transparent/.test(paper) &&
+        (behind = behind.parentElement)
+      );
       if (!behind) paper = "#fff";
-      this.ink = { ink: color, paper, font: `13px ${fontFamily}`, ...this.colors };
+      this.ink = {
+        ink: color,
+        paper,
+        font: `13px ${fontFamily}`,
+        ...this.colors,
+      };
     }
     return this.ink;
   }
@@ -573,7 +595,11 @@ class View {
   listenToKeys() {
     this.canvas.tabIndex = 0;
     this.canvas.addEventListener("keydown", (event) => {
-      const changes = this.options.keys(event.key, this.stage.state, this.frame);
+      const changes = this.options.keys(
+        event.key,
+        this.stage.state,
+        this.frame,
+      );
       if (!changes) return;
       event.preventDefault();
       this.stage.set(changes);
@@ -587,7 +613,9 @@ class View {
     canvas.style.touchAction = touch;
     // A finger that lands on a handle drags it; elsewhere it scrolls the page.
     const keep = (event) => {
-      const found = this.frame && down(at(event.changedTouches[0]), stage.state, this.frame);
+      const found =
+        this.frame &&
+        down(at(event.changedTouches[0]), stage.state, this.frame);
       if (found !== undefined && found !== null) event.preventDefault();
     };
     canvas.addEventListener("touchstart", keep, { passive: false });

@@ -24,7 +24,8 @@ class Explorable(anywidget.AnyWidget):
     Shown as a cell's value it runs in JupyterLab. In the built book it takes
     the place of the still figure whose name is ``figure``; without one, it
     stands where its cell stands. ``state`` is what the reader has changed:
-    read it, or set it, by the names of the controls.
+    read it, or set it, by the names of the controls. ``data`` is what the
+    script is handed; a page does not keep the order of a dict's keys.
     """
 
     _css = (HERE / "explorable.css").read_text(encoding="utf-8")

@@ -1,4 +1,19 @@
-import { SCHEDULES, axes, clamp, curve, dot, explorable, floats, linspace, normalDensity, normals, picture, random, swatch, write } from "./explorable.js";
+import {
+  SCHEDULES,
+  axes,
+  clamp,
+  curve,
+  dot,
+  explorable,
+  floats,
+  linspace,
+  normalDensity,
+  normals,
+  picture,
+  random,
+  swatch,
+  write,
+} from "./explorable.js";
 
 const T = 1000;
 
@@ -54,7 +69,11 @@ export function probEight(xt, alphaBar, images, eight) {
 export function accuracyAt(alphaBar, logSnr, accuracy) {
   const last = logSnr.length - 1;
   const now = Math.log(snr(alphaBar));
-  const place = clamp(((now - logSnr[0]) / (logSnr[last] - logSnr[0])) * last, 0, last);
+  const place = clamp(
+    ((now - logSnr[0]) / (logSnr[last] - logSnr[0])) * last,
+    0,
+    last,
+  );
   const below = Math.min(Math.floor(place), last - 1);
   const rise = accuracy[below + 1] - accuracy[below];
   return accuracy[below] + (place - below) * rise;
@@ -78,8 +97,10 @@ function render({ model, el }) {
   );
   const left = ({ t, schedule }) => alphaBars[schedule][t];
 
-  const chosen = ({ seed }) => Math.floor(random(seed * 7 + 3)() * eight.length);
-  const clean = (state) => images.slice(64 * chosen(state), 64 * chosen(state) + 64);
+  const chosen = ({ seed }) =>
+    Math.floor(random(seed * 7 + 3)() * eight.length);
+  const clean = (state) =>
+    images.slice(64 * chosen(state), 64 * chosen(state) + 64);
   const noisy = (state) =>
     qSample(clean(state), left(state), normals(64, 1000 + state.seed));
   const right = (state, t) =>
@@ -87,27 +108,42 @@ function render({ model, el }) {
 
   const controls = [
     {
-      kind: "range", key: "t", label: "Step <i>t</i>",
-      min: 0, max: T, start: 100, text: (t) => `t = ${t}`,
+      kind: "range",
+      key: "t",
+      label: "Step <i>t</i>",
+      min: 0,
+      max: T,
+      start: 100,
+      text: (t) => `t = ${t}`,
     },
     {
-      kind: "choice", key: "schedule", label: "Schedule", start: "linear",
-      options: [["linear", "linear"], ["cosine", "cosine"]],
+      kind: "choice",
+      key: "schedule",
+      label: "Schedule",
+      start: "linear",
+      options: [
+        ["linear", "linear"],
+        ["cosine", "cosine"],
+      ],
     },
     {
-      key: "seed", start: 1,
+      key: "seed",
+      start: 1,
       read: (v) => (/^\d{1,4}$/.test(v) ? Number(v) : undefined),
     },
     {
-      key: "guess", start: -1,
+      key: "guess",
+      start: -1,
       read: (v) => (/^\d{1,4}$/.test(v) && v <= T ? Number(v) : undefined),
     },
     {
       label: "Another picture",
-      press: (stage) => stage.set({ seed: (stage.state.seed + 1) % 10000, guess: -1 }),
+      press: (stage) =>
+        stage.set({ seed: (stage.state.seed + 1) % 10000, guess: -1 }),
     },
     {
-      label: ({ guess }) => (guess < 0 ? "I can no longer tell" : "Guess again"),
+      label: ({ guess }) =>
+        guess < 0 ? "I can no longer tell" : "Guess again",
       press: (stage) =>
         stage.set({ guess: stage.state.guess < 0 ? stage.state.t : -1 }),
     },
@@ -121,8 +157,12 @@ function render({ model, el }) {
           ? `A handwritten three or eight after ${t} steps`
           : `A handwritten ${eight[chosen(state)] ? "eight" : "three"}, and what is left of it after ${t} steps`,
       title: ({ guess, ...state }) =>
-        guess < 0 ? "A 3 or an 8?" : `It was ${eight[chosen(state)] ? "an 8" : "a 3"}.`,
-      span: 3, narrow: 6, aspect: 1,
+        guess < 0
+          ? "A 3 or an 8?"
+          : `It was ${eight[chosen(state)] ? "an 8" : "a 3"}.`,
+      span: 3,
+      narrow: 6,
+      aspect: 1,
       draw(pen, state) {
         const size = Math.min(pen.width, pen.height);
         picture(pen, noisy(state), 0, 0, size);
@@ -136,7 +176,9 @@ function render({ model, el }) {
     {
       label: ({ t }) => `A thousand points of eight modes after ${t} steps`,
       title: "Points",
-      span: 3, narrow: 6, aspect: 1,
+      span: 3,
+      narrow: 6,
+      aspect: 1,
       draw(pen, state) {
         const { ctx, width, height } = pen;
         const a = left(state);
@@ -147,7 +189,12 @@ function render({ model, el }) {
         for (let i = 0; i < points.length; i += 2) {
           const x = keep * points[i] + add * cloudNoise[i];
           const y = keep * points[i + 1] + add * cloudNoise[i + 1];
-          ctx.fillRect(width / 2 + unit * x - 1, height / 2 - unit * y - 1, 2, 2);
+          ctx.fillRect(
+            width / 2 + unit * x - 1,
+            height / 2 - unit * y - 1,
+            2,
+            2,
+          );
         }
         ctx.globalAlpha = 1;
       },
@@ -156,12 +203,32 @@ function render({ model, el }) {
       label: ({ t }) =>
         `The exact density of a law with two modes after ${t} steps, beside the standard normal density`,
       title: `A law on a line ${swatch(exact)}now ${swatch(noise)}pure noise`,
-      span: 6, narrow: 12, height: 150,
+      span: 6,
+      narrow: 12,
+      height: 150,
       draw(pen, state) {
-        const frame = axes(pen, { x: [-3.2, 3.2], y: [0, 0.75], xTicks: [-2, 0, 2] });
+        const frame = axes(pen, {
+          x: [-3.2, 3.2],
+          y: [0, 0.75],
+          xTicks: [-2, 0, 2],
+        });
         const now = noised(law, left(state));
-        curve(pen, frame, xs, xs.map((x) => normalDensity(x, 0, 1)), pen.noise, { dash: [5, 4] });
-        curve(pen, frame, xs, xs.map((x) => density(now, x)), pen.exact, { fill: 0.15 });
+        curve(
+          pen,
+          frame,
+          xs,
+          xs.map((x) => normalDensity(x, 0, 1)),
+          pen.noise,
+          { dash: [5, 4] },
+        );
+        curve(
+          pen,
+          frame,
+          xs,
+          xs.map((x) => density(now, x)),
+          pen.exact,
+          { fill: 0.15 },
+        );
       },
     },
     {
@@ -171,41 +238,83 @@ function render({ model, el }) {
       height: 150,
       draw(pen, state) {
         const frame = axes(pen, {
-          x: [0, T], y: [0.5, 1],
+          x: [0, T],
+          y: [0.5, 1],
           xTicks: [0, 250, 500, 750, 1000],
-          yTicks: [[0.5, "50 %"], [0.75, "75 %"], [1, "100 %"]],
-          xLabel: "step t", yLabel: "the best guess is right",
+          yTicks: [
+            [0.5, "50 %"],
+            [0.75, "75 %"],
+            [1, "100 %"],
+          ],
+          xLabel: "step t",
+          yLabel: "the best guess is right",
         });
         const ts = linspace(0, T, 101);
-        curve(pen, frame, ts, ts.map((t) => right(state, t)), pen.exact);
-        for (const [t, color] of [[state.t, pen.ink], [state.guess, pen.model]]) {
+        curve(
+          pen,
+          frame,
+          ts,
+          ts.map((t) => right(state, t)),
+          pen.exact,
+        );
+        for (const [t, color] of [
+          [state.t, pen.ink],
+          [state.guess, pen.model],
+        ]) {
           dot(pen, frame.x(t), frame.y(right(state, t)), 5, color);
         }
         pen.ctx.fillStyle = pen.ink;
         const words = `${percent(right(state, state.guess))} where you gave up, t = ${state.guess}`;
-        write(pen, words, frame.x(state.guess) + 8, frame.y(right(state, state.guess)) - 8);
+        write(
+          pen,
+          words,
+          frame.x(state.guess) + 8,
+          frame.y(right(state, state.guess)) - 8,
+        );
       },
     },
   ];
 
   const values = (state) => {
     const alphaBar = left(state);
-    const told = state.guess < 0 ? [] : [
-      ["best guess is right", percent(right(state, state.t))],
-      [
-        "p(8 | x<sub>t</sub>)",
-        percent(state.t === 0 ? eight[chosen(state)] : probEight(noisy(state), alphaBar, images, eight)),
-      ],
-    ];
+    const told =
+      state.guess < 0
+        ? []
+        : [
+            ["best guess is right", percent(right(state, state.t))],
+            [
+              "p(8 | x<sub>t</sub>)",
+              percent(
+                state.t === 0
+                  ? eight[chosen(state)]
+                  : probEight(noisy(state), alphaBar, images, eight),
+              ),
+            ],
+          ];
     return [
       ["ᾱ<sub>t</sub>", small(alphaBar), "alpha bar"],
-      ["SNR<sub>t</sub>", state.t ? small(snr(alphaBar)) : "∞", "signal to noise ratio"],
-      ["KL to noise", `${small(Math.max(0, klToNoise(noised(law, alphaBar))))} nats`],
+      [
+        "SNR<sub>t</sub>",
+        state.t ? small(snr(alphaBar)) : "∞",
+        "signal to noise ratio",
+      ],
+      [
+        "KL to noise",
+        `${small(Math.max(0, klToNoise(noised(law, alphaBar))))} nats`,
+      ],
       ...told,
     ];
   };
 
-  return explorable({ model, el, name: "forward", label: LABEL, controls, views, values });
+  return explorable({
+    model,
+    el,
+    name: "forward",
+    label: LABEL,
+    controls,
+    views,
+    values,
+  });
 }
 
 export default { name: "forward", render };

@@ -22,16 +22,15 @@ const MOST_DROPS = 5;
 
 // The weights of each snapshot by their names, from one buffer.
 export function networks({ sizes, steps, weights }) {
-  const each = Object.values(sizes).reduce((a, b) => a + b, 0);
+  const each = sizes.reduce((sum, [, size]) => sum + size, 0);
   if (!steps.length) return [];
-  const all = Float64Array.from(halves(weights, each * steps.length, "weights"));
+  const all = Float64Array.from(
+    halves(weights, each * steps.length, "weights"),
+  );
   return steps.map((_, n) => {
     let from = n * each;
     return Object.fromEntries(
-      Object.entries(sizes).map(([name, size]) => [
-        name,
-        all.subarray(from, (from += size)),
-      ]),
+      sizes.map(([name, size]) => [name, all.subarray(from, (from += size))]),
     );
   });
 }
@@ -69,11 +68,19 @@ function timeEmbedding(t) {
 // The network as it is at step t. All points share t, so the scale and the
 // shift that tell each layer the time go into its weights, once.
 export function mlpAt(net, t) {
-  const emb = affine(net["time.0.weight"], net["time.0.bias"], timeEmbedding(t)).map(silu);
+  const emb = affine(
+    net["time.0.weight"],
+    net["time.0.bias"],
+    timeEmbedding(t),
+  ).map(silu);
   const width = emb.length;
   const layers = Array.from({ length: DEPTH }, (_, i) => {
     const name = `layers.${i}`;
-    const told = affine(net[`${name}.time.weight`], net[`${name}.time.bias`], emb);
+    const told = affine(
+      net[`${name}.time.weight`],
+      net[`${name}.time.bias`],
+      emb,
+    );
     const scale = (o) => 1 + told[o];
     const weight = net[`${name}.linear.weight`];
     const bias = net[`${name}.linear.bias`];
@@ -97,7 +104,11 @@ function twoRows(weight, bias, o, h, out) {
   let f = e;
   let g = e;
   let i = e;
-  for (let k = 0, v = o * width, w = v + width; k < 4 * width; k += 4, v++, w++) {
+  for (
+    let k = 0, v = o * width, w = v + width;
+    k < 4 * width;
+    k += 4, v++, w++
+  ) {
     const upper = weight[v];
     const lower = weight[w];
     const p = h[k];
@@ -177,7 +188,8 @@ export function exactAt({ weights, means, variances }, alphaBar) {
       for (let k = 0; k < count; k++) {
         const dx = x[n] - root * means[2 * k];
         const dy = x[n + 1] - root * means[2 * k + 1];
-        fits[k] = log[k] - (dx * dx) / (2 * v[2 * k]) - (dy * dy) / (2 * v[2 * k + 1]);
+        fits[k] =
+          log[k] - (dx * dx) / (2 * v[2 * k]) - (dy * dy) / (2 * v[2 * k + 1]);
         if (fits[k] > most) most = fits[k];
       }
       let total = 0;
@@ -187,7 +199,8 @@ export function exactAt({ weights, means, variances }, alphaBar) {
         const share = Math.exp(far);
         total += share;
         out[n] += (share * (x[n] - root * means[2 * k])) / v[2 * k];
-        out[n + 1] += (share * (x[n + 1] - root * means[2 * k + 1])) / v[2 * k + 1];
+        out[n + 1] +=
+          (share * (x[n + 1] - root * means[2 * k + 1])) / v[2 * k + 1];
       }
       out[n] *= Math.sqrt(noise) / total;
       out[n + 1] *= Math.sqrt(noise) / total;
@@ -241,7 +254,10 @@ export class Walk {
     const now = this.at[t];
     if (!this.from) this.next = new Float32Array(now.length);
     const to = Math.min(now.length, this.from + 2 * BLOCK);
-    this.next.set(this.take(now.subarray(this.from, to), t, this.from), this.from);
+    this.next.set(
+      this.take(now.subarray(this.from, to), t, this.from),
+      this.from,
+    );
     this.from = to;
     if (to < now.length) return;
     this.at[t - 1] = this.next;
@@ -423,13 +439,22 @@ function drawModes(pen, frame, { weights, means, variances }) {
   for (let k = 0; k < weights.length; k++) {
     const beyond = 1 + 0.5 / Math.hypot(means[2 * k], means[2 * k + 1]);
     const x = frame.x(beyond * means[2 * k]);
-    write(pen, String(k + 1), x, frame.y(beyond * means[2 * k + 1]) + 5, "center");
+    write(
+      pen,
+      String(k + 1),
+      x,
+      frame.y(beyond * means[2 * k + 1]) + 5,
+      "center",
+    );
   }
 }
 
 function drawPath(pen, frame, walk, n, color) {
   const { ctx } = pen;
-  for (const [width, ink] of [[4, pen.paper], [2, color]]) {
+  for (const [width, ink] of [
+    [4, pen.paper],
+    [2, color],
+  ]) {
     ctx.beginPath();
     for (let t = walk.T; t >= 0; t--)
       ctx.lineTo(frame.x(walk.at[t][n]), frame.y(walk.at[t][n + 1]));
@@ -452,7 +477,10 @@ function drawDrops(pen, frame, state, walks, hasNetwork) {
   const { ctx } = pen;
   const starts = readDrops(state.drops);
   const kinds = hasNetwork
-    ? [["exact", pen.exact], ["network", pen.model]]
+    ? [
+        ["exact", pen.exact],
+        ["network", pen.model],
+      ]
     : [["exact", pen.exact]];
   for (let n = 0; n < starts.length; n += 2) {
     for (const [denoiser, color] of kinds)
@@ -471,7 +499,10 @@ function drawCross({ ctx, ink }, frame, [x, y]) {
   ctx.strokeStyle = ink;
   ctx.lineWidth = 2;
   ctx.beginPath();
-  for (const [dx, dy] of [[8, 0], [0, 8]]) {
+  for (const [dx, dy] of [
+    [8, 0],
+    [0, 8],
+  ]) {
     ctx.moveTo(frame.x(x) - dx, frame.y(y) - dy);
     ctx.lineTo(frame.x(x) + dx, frame.y(y) + dy);
   }
@@ -566,7 +597,13 @@ function controlsOf({ steps, cover }, T) {
     start: 1,
     read: (v) => (/^\d{1,3}$/.test(v) ? Number(v) : undefined),
   };
-  if (cover) return [playing, time, seed, ...fixed({ denoiser: "exact", sampler: "ddpm" })];
+  if (cover)
+    return [
+      playing,
+      time,
+      seed,
+      ...fixed({ denoiser: "exact", sampler: "ddpm" }),
+    ];
   const network = steps.length
     ? [
         {
@@ -670,7 +707,8 @@ function sharesView(judged, { weights }, orange, green) {
     title: `Shares: ${swatch(green)}law ${swatch(orange)}points`,
     label: (state) => {
       const shares = judged(state).shares.map(
-        (share, k) => `${k + 1}: ${percent(share)}, the law has ${percent(weights[k])}`,
+        (share, k) =>
+          `${k + 1}: ${percent(share)}, the law has ${percent(weights[k])}`,
       );
       return `The share of each mode. ${shares.join("; ")}`;
     },
@@ -686,7 +724,8 @@ function sharesView(judged, { weights }, orange, green) {
         write(pen, String(k + 1), 2, y + 14);
         pen.ctx.fillStyle = pen.exact;
         pen.ctx.fillRect(20, y, along * weight, 9);
-        pen.ctx.fillStyle = state.denoiser === "network" ? pen.model : pen.exact;
+        pen.ctx.fillStyle =
+          state.denoiser === "network" ? pen.model : pen.exact;
         pen.ctx.globalAlpha = state.denoiser === "network" ? 1 : 0.55;
         pen.ctx.fillRect(20, y + 9, along * Math.min(shares[k], most), 9);
         pen.ctx.globalAlpha = 1;

@@ -81,7 +81,7 @@ def _check(law: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
 def _weights(snapshots: Sequence[Snapshot]) -> dict:
     """Return what the script needs to build the networks."""
     if not snapshots:
-        return {"steps": [], "sizes": {}}
+        return {"steps": [], "sizes": []}
     tables = [net.state_dict() for _, net in snapshots]
     flat = [
         w.detach().cpu().flatten() for each in tables for w in each.values()
@@ -89,7 +89,7 @@ def _weights(snapshots: Sequence[Snapshot]) -> dict:
     return {
         "steps": [step for step, _ in snapshots],
         "width": snapshots[0][1].width,
-        "sizes": {name: w.numel() for name, w in tables[0].items()},
+        "sizes": [[name, w.numel()] for name, w in tables[0].items()],
         "weights": halves(torch.cat(flat)),
     }
 
