@@ -100,7 +100,7 @@ def there(visit, figure):
     window.evaluate(
         """([sizes, weights]) => {
         const halves = new Uint8Array(weights);
-        window.net = m.named(sizes, halves.buffer) }""",
+        [window.net] = m.networks(sizes, halves.buffer) }""",
         [as_stored(data["sizes"]), list(data["weights"])],
     )
     return window

@@ -66,6 +66,7 @@ def test_a_wrong_law_is_refused():
     [
         (lambda: UNet(), "snapshot 7 must be an MLP for 2-D points"),
         (lambda: MLP(dim=3), "snapshot 7 must be an MLP for 2-D points"),
+        (lambda: MLP(width=33), "its width must be even, got 33"),
         (lambda: MLP(width=16), "the first one, got width 16 and depth 3"),
         (lambda: MLP(width=32, depth=2), "got width 32 and depth 2"),
     ],
@@ -122,7 +123,8 @@ def there(visit, figure):
         """([data, weights, law]) => {
         const buffer = bytes => new Uint8Array(bytes).buffer;
         const n = 2 * law.weights.length;
-        window.nets = m.networks({ ...data, weights: buffer(weights) });
+        window.nets = m.networks(data.sizes, buffer(weights),
+          data.steps.length);
         window.law = { weights: law.weights,
           means: m.floats(buffer(law.means), n),
           variances: m.floats(buffer(law.variances), n) }; }""",
@@ -147,6 +149,29 @@ def test_the_networks_are_pythons(there, snapshots, generator, t):
         )
         assert torch.allclose(torch.tensor(found), exact, atol=1e-4)
         assert float(exact.std()) > 0.02
+
+
+@browser
+def test_a_network_may_be_deeper(visit, generator):
+    torch.manual_seed(0)
+    deep = MLP(width=8, depth=5).requires_grad_(False)
+    for weight in deep.parameters():
+        weight.copy_(weight.half().float())
+    figure = TrainingExplorable(LAW, SCHEDULE, [(1, deep)])
+    x = torch.randn(5, 2, generator=generator)
+    found = module(visit(), figure._esm).evaluate(
+        """([sizes, weights, x]) => {
+        const buffer = new Uint8Array(weights).buffer;
+        const [net] = m.networks(sizes, buffer);
+        return [...m.mlpAt(net, 20)(Float32Array.from(x))] }""",
+        [
+            figure.data["sizes"],
+            list(figure.data["weights"]),
+            x.flatten().tolist(),
+        ],
+    )
+    exact = deep(x, torch.full((5,), 20)).flatten()
+    assert torch.allclose(torch.tensor(found), exact, atol=1e-4)
 
 
 @browser

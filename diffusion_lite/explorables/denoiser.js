@@ -2,9 +2,10 @@ import {
   clamp,
   explorable,
   floats,
-  halves,
+  networks,
   normals,
   picture,
+  timeEmbedding,
 } from "./explorable.js";
 
 const SIZE = 8;
@@ -109,14 +110,6 @@ export function groupNorm(net, name, x, channels) {
 const silu = (x) => x.map((v) => v / (1 + Math.exp(-v)));
 const added = (x, y) => x.map((v, i) => v + y[i]);
 
-export function timeEmbedding(t, dim) {
-  const half = dim / 2;
-  return Float64Array.from({ length: dim }, (_, i) => {
-    const angle = t * Math.exp((-Math.log(10000) * (i % half)) / half);
-    return i < half ? Math.sin(angle) : Math.cos(angle);
-  });
-}
-
 export function resBlock(net, name, x, into, out, side, emb) {
   const told = linear(net, `${name}.time`, emb, emb.length);
   const area = side * side;
@@ -185,16 +178,6 @@ export function unet(net, width, x, t, side = SIZE) {
   both.set(skip, h.length);
   h = resBlock(net, "up", both, 2 * width, width, side, emb);
   return conv(net, "last", silu(groupNorm(net, "norm", h, width)), width, side);
-}
-
-// The weights by their names, from one buffer.
-export function named(sizes, buffer) {
-  const count = sizes.reduce((sum, [, size]) => sum + size, 0);
-  const all = Float64Array.from(halves(buffer, count, "weights"));
-  let from = 0;
-  return Object.fromEntries(
-    sizes.map(([name, size]) => [name, all.subarray(from, (from += size))]),
-  );
 }
 
 // ---- the guesses ------------------------------------------------------------
@@ -278,7 +261,7 @@ const centre = (at) => ({
 // All that follows from a state; the last answer is kept for every view.
 function solver(data) {
   const { alpha_bar: alphaBars, width } = data;
-  const net = named(data.sizes, data.weights);
+  const net = networks(data.sizes, data.weights)[0];
   const lines = {
     mean: floats(data.mean, PIXELS, "mean"),
     variances: floats(data.variances, PIXELS, "variances"),

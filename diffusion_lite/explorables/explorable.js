@@ -33,6 +33,27 @@ export function halves(buffer, count, name = "data") {
   });
 }
 
+// Networks of one shape, one after another in a buffer of half precision: for
+// each, its weights by their names. `sizes` is [name, count], in their order.
+export function networks(sizes, buffer, count = 1) {
+  const each = sizes.reduce((sum, [, size]) => sum + size, 0);
+  const all = Float64Array.from(halves(buffer, count * each, "weights"));
+  let from = 0;
+  const cut = ([name, size]) => [name, all.subarray(from, (from += size))];
+  return Array.from({ length: count }, () =>
+    Object.fromEntries(sizes.map(cut)),
+  );
+}
+
+// Sines and cosines that tell a network the time (networks.time_embedding).
+export function timeEmbedding(t, dim) {
+  const half = dim / 2;
+  return Float64Array.from({ length: dim }, (_, i) => {
+    const angle = t * Math.exp((-Math.log(10000) * (i % half)) / half);
+    return i < half ? Math.sin(angle) : Math.cos(angle);
+  });
+}
+
 // Evenly distributed numbers in [0, 1): mulberry32.
 export function random(seed) {
   let state = seed >>> 0;

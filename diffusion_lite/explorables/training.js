@@ -2,14 +2,14 @@ import {
   clamp,
   explorable,
   floats,
-  halves,
   linspace,
+  networks,
   normals,
   swatch,
+  timeEmbedding,
   write,
 } from "./explorable.js";
 
-const DEPTH = 3;
 const EMBEDDED = 32; // numbers that tell the time
 const BOUND = 2.5; // x_0 is never guessed to lie further out
 const BLOCK = 250; // points that take a step at once
@@ -19,21 +19,6 @@ const REST = 2.5; // before the cover starts again
 const MOST_DROPS = 5;
 
 // ---- denoisers: points are (x, y), (x, y), ... ------------------------------
-
-// The weights of each snapshot by their names, from one buffer.
-export function networks({ sizes, steps, weights }) {
-  const each = sizes.reduce((sum, [, size]) => sum + size, 0);
-  if (!steps.length) return [];
-  const all = Float64Array.from(
-    halves(weights, each * steps.length, "weights"),
-  );
-  return steps.map((_, n) => {
-    let from = n * each;
-    return Object.fromEntries(
-      sizes.map(([name, size]) => [name, all.subarray(from, (from += size))]),
-    );
-  });
-}
 
 const silu = (x) => x / (1 + Math.exp(-x));
 
@@ -57,24 +42,17 @@ function affine(weight, bias, x) {
   });
 }
 
-function timeEmbedding(t) {
-  const half = EMBEDDED / 2;
-  return Float64Array.from({ length: EMBEDDED }, (_, i) => {
-    const angle = t * Math.exp((-Math.log(10000) * (i % half)) / half);
-    return i < half ? Math.sin(angle) : Math.cos(angle);
-  });
-}
-
 // The network as it is at step t. All points share t, so the scale and the
 // shift that tell each layer the time go into its weights, once.
 export function mlpAt(net, t) {
   const emb = affine(
     net["time.0.weight"],
     net["time.0.bias"],
-    timeEmbedding(t),
+    timeEmbedding(t, EMBEDDED),
   ).map(silu);
   const width = emb.length;
-  const layers = Array.from({ length: DEPTH }, (_, i) => {
+  const linears = Object.keys(net).filter((key) => /linear.weight$/.test(key));
+  const layers = linears.map((_, i) => {
     const name = `layers.${i}`;
     const told = affine(
       net[`${name}.time.weight`],
@@ -285,7 +263,9 @@ function walker(data) {
     means: floats(data.law.means, 2 * components, "means"),
     variances: floats(data.law.variances, 2 * components, "variances"),
   };
-  const nets = networks(data);
+  const nets = data.steps.length
+    ? networks(data.sizes, data.weights, data.steps.length)
+    : [];
   const schedule = { alphaBar, beta };
   const denoiserAt = ({ denoiser, snapshot }) => {
     let [last, made] = [];

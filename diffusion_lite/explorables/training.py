@@ -71,6 +71,8 @@ def _check(law: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
         first = snapshots[0][1]
         if not isinstance(net, MLP) or net.dim != 2:
             raise ValueError(f"snapshot {step} must be an MLP for 2-D points")
+        if net.width % 2:
+            raise ValueError(f"its width must be even, got {net.width}")
         if (net.width, len(net.layers)) != (first.width, len(first.layers)):
             raise ValueError(
                 f"snapshot {step} must have the shape of the first one, got "
