@@ -15,7 +15,7 @@ from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import line_law
 from diffusion_lite.posterior import forward_variance, posterior_variance
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
-from live import module, page
+from live import as_stored, module, page
 
 browser = pytest.mark.browser
 LAW = two_modes()
@@ -434,7 +434,7 @@ def test_no_number_is_missing_at_the_edges(open_at):
     ],
 )
 def test_a_broken_law_leaves_the_still_figure(open_at, law):
-    whole = json.dumps(line_law(LAW))
+    whole = json.dumps(as_stored(line_law(LAW)))
 
     def change(text):
         assert whole in text
