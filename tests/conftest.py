@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 
+import live
 from window import Visit, chromium, launch
 
 
@@ -24,6 +25,7 @@ def browser():
             " (Debian and Ubuntu: apt install chromium; macOS: brew install"
             " --cask google-chrome) or give its path in CHROMIUM"
         )
+        # A reader may have no browser; CI has one, and must look.
         pytest.fail(how) if os.environ.get("CI") else pytest.skip(how)
     from playwright.sync_api import sync_playwright
 
@@ -45,3 +47,19 @@ def visit(browser):
     yield visit
     for each in opened:
         each.close()
+
+
+@pytest.fixture
+def open_live(visit, tmp_path):
+    """Return a function that opens a page of live figures in a window.
+
+    `at` is what comes after the page in the address; `change` may spoil the
+    page's text.
+    """
+
+    def open_live(*figures, at="", change=lambda text: text, **options):
+        file = tmp_path / "page.html"
+        file.write_text(change(live.page(figures)), "utf-8")
+        return visit(**options).open(file.as_uri() + at)
+
+    return open_live

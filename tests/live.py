@@ -38,7 +38,7 @@ viewBox="0 0 9 3"></svg><figcaption>What to see</figcaption></figure>
 
 def page(widgets, theme="light"):
     """Return the page of the given live figures, as HTML."""
-    saved = embed_data(widgets, drop_defaults=False)
+    saved = embed_data(list(widgets), drop_defaults=False)
     figures = [
         FIGURE.format(
             name=widget.figure or "none", type=VIEW, view=json.dumps(view)

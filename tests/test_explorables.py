@@ -24,7 +24,7 @@ from diffusion_lite.explorables.posterior import PosteriorExplorable
 from diffusion_lite.explorables.training import TrainingExplorable
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
-from live import STATE, module, page
+from live import STATE, module
 
 browser = pytest.mark.browser
 SHARED = (explorable.HERE / "explorable.js").read_text("utf-8")
@@ -160,19 +160,12 @@ def test_schedules_are_pythons(visit, T):
 
 
 @pytest.fixture
-def show(visit, tmp_path):
-    """Return a function that opens a page with live figures."""
+def show(open_live):
+    """Return a function that opens a page with copies of a figure."""
 
-    def show(name, copies=1, at="", change=None, **options):
-        widgets = [widget(name, f"fig-{n + 1}") for n in range(copies)]
-        text = page(widgets)
-        if change:
-            text = change(text)
-        file = tmp_path / "page.html"
-        file.write_text(text, "utf-8")
-        window = visit(**options)
-        window.open(file.as_uri() + at)
-        return window
+    def show(name, copies=1, **options):
+        figures = [widget(name, f"fig-{n + 1}") for n in range(copies)]
+        return open_live(*figures, **options)
 
     return show
 
@@ -211,8 +204,6 @@ def turn_everything(window):
         nudge(slider)
     for choice in root.locator("fieldset.choice:visible").all():
         choice.locator("input").nth(1).check()
-    for check in root.locator("input[type=checkbox]:visible").all():
-        check.press("Space")
 
 
 @browser

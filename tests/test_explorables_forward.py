@@ -13,7 +13,7 @@ from diffusion_lite.explorables.forward import (
 from diffusion_lite.forward import class_probs, q_sample
 from diffusion_lite.mixtures import kl_to_normal
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
-from live import module, page
+from live import module
 
 browser = pytest.mark.browser
 SCHEDULES = {"linear": linear_schedule(), "cosine": cosine_schedule()}
@@ -110,10 +110,8 @@ def test_the_accuracy_between_two_places_is_on_a_line(visit, figure):
 
 
 @pytest.fixture
-def opened(visit, figure, tmp_path):
-    file = tmp_path / "page.html"
-    file.write_text(page([figure]), "utf-8")
-    return visit().open(file.as_uri()).page
+def opened(open_live, figure):
+    return open_live(figure).page
 
 
 def values(page):

@@ -12,7 +12,7 @@ from diffusion_lite.explorables.posterior import PosteriorExplorable
 from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
 from diffusion_lite.posterior import posterior_mean, posterior_variance
 from diffusion_lite.schedules import Schedule
-from live import module, page
+from live import module
 
 browser = pytest.mark.browser
 LAW = two_modes()
@@ -166,19 +166,17 @@ def test_in_the_start_state_the_exact_density_has_two_humps():
 
 
 @pytest.fixture
-def opened(visit, figure, tmp_path):
+def opened(open_live, figure):
     """Return a function that opens the figure in some state.
 
     Whatever a test does in such a window, the page has no errors.
     """
     windows = []
-    file = tmp_path / "page.html"
-    file.write_text(page([figure]), "utf-8")
 
     def opened(asked="", **options):
         at = f"#posterior?{asked}" if asked else ""
-        windows.append(visit(**options))
-        return windows[-1].open(file.as_uri() + at).page
+        windows.append(open_live(figure, at=at, **options))
+        return windows[-1].page
 
     yield opened
     assert [window.noted for window in windows] == [[] for _ in windows]
@@ -438,21 +436,19 @@ def test_at_the_ends_of_all_sliders_there_are_numbers(opened):
 
 
 BAD_LAWS = [
-    ({}, "two weights"),
-    ({"weights": [0.7], "means": [0], "variances": [1]}, "two weights"),
-    ({**line_law(LAW), "means": [0, None]}, "two weights"),
+    ({}, "2 weights"),
+    ({"weights": [0.7], "means": [0], "variances": [1]}, "2 weights"),
+    ({**line_law(LAW), "means": [0, None]}, "2 weights"),
     ({**line_law(LAW), "variances": [0.16, 0]}, "above 0"),
 ]
 
 
 @browser
 @pytest.mark.parametrize(("law", "said"), BAD_LAWS)
-def test_a_spoilt_law_leaves_the_still_figure(visit, tmp_path, law, said):
+def test_a_spoilt_law_leaves_the_still_figure(open_live, law, said):
     figure = PosteriorExplorable(figure="fig-live")
     figure.data = {"law": law}
-    file = tmp_path / "page.html"
-    file.write_text(page([figure]), "utf-8")
-    there = visit().open(file.as_uri()).page
+    there = open_live(figure).page
     message = there.locator(".explorable-failed").inner_text()
     assert re.search(rf"could not start \(law must have .*{said}", message)
     assert there.locator("figure svg").is_visible()

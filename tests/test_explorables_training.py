@@ -17,7 +17,7 @@ from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.sampling import clamp_x_0, ddpm_step
 from diffusion_lite.schedules import cosine_schedule
-from live import as_stored, module, page
+from live import as_stored, module
 
 browser = pytest.mark.browser
 SCHEDULE = cosine_schedule(100)
@@ -74,6 +74,13 @@ def test_a_wrong_law_is_refused():
 def test_a_wrong_network_is_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
         TrainingExplorable(LAW, SCHEDULE, [(0, rounded(0)), (7, wrong())])
+
+
+def test_weights_too_large_for_half_precision_are_refused():
+    wild = rounded(0)
+    wild.first.weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match=r"within 65504.*; first\.weight has"):
+        TrainingExplorable(LAW, SCHEDULE, [(1, wild)])
 
 
 def test_snapshots_come_closer_to_the_floor(generator):
@@ -235,11 +242,9 @@ def test_points_are_counted_at_their_modes(there):
 
 
 @pytest.fixture
-def opened(visit, figure, cover, tmp_path):
+def opened(open_live, figure):
     def opened(at="", of=figure, **options):
-        file = tmp_path / "page.html"
-        file.write_text(page([of]), "utf-8")
-        window = visit(**options).open(file.as_uri() + at)
+        window = open_live(of, at=at, **options)
         settle(window.page)
         return window.page
 

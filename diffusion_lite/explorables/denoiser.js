@@ -2,10 +2,14 @@ import {
   clamp,
   explorable,
   floats,
+  memo,
   networks,
+  noiseControls,
   normals,
   picture,
+  qSample,
   timeEmbedding,
+  whole,
 } from "./explorable.js";
 
 const SIZE = 8;
@@ -182,9 +186,6 @@ export function unet(net, width, x, t, side = SIZE) {
 
 // ---- the guesses ------------------------------------------------------------
 
-export const qSample = (x0, alphaBar, eps) =>
-  x0.map((x, i) => Math.sqrt(alphaBar) * x + Math.sqrt(1 - alphaBar) * eps[i]);
-
 // The x_0 that a guess of the noise implies (parameterization.x_0_from_eps).
 export const x0FromEps = (xt, alphaBar, eps) =>
   xt.map(
@@ -267,19 +268,16 @@ function solver(data) {
     variances: floats(data.variances, PIXELS, "variances"),
     axes: floats(data.axes, PIXELS * PIXELS, "axes"),
   };
-  let last = {};
-  return ({ drawing, t, seed }) => {
-    const key = [drawing, t, seed].join();
-    if (last.key === key) return last;
+  const solved = memo((drawing, t, seed) => {
     const x0 = toPixels(drawing);
     const alphaBar = alphaBars[t];
     const xt = qSample(x0, alphaBar, normals(PIXELS, seed));
     const eps = unet(net, width, xt, t);
     const network = inRange(x0FromEps(xt, alphaBar, eps));
     const line = inRange(linearGuess(xt, alphaBar, lines));
-    last = { key, x0, xt, network, line, alphaBar };
-    return last;
-  };
+    return { x0, xt, network, line, alphaBar };
+  });
+  return ({ drawing, t, seed }) => solved(drawing, t, seed);
 }
 
 const BORDER = 4; // half of it in colour, half in the page's own
@@ -411,25 +409,16 @@ function render({ model, el }) {
       },
     },
     { label: "Clear", press: (stage) => stage.set({ drawing: blank }) },
-    {
-      label: "New noise",
-      press: (stage) => stage.set({ seed: (stage.state.seed + 1) % 1000 }),
-    },
+    ...noiseControls,
     {
       key: "drawing",
       start: starts[3],
       read: (value) => (isDrawing(value) ? value : undefined),
     },
     {
-      key: "seed",
-      start: 1,
-      read: (value) => (/^\d{1,3}$/.test(value) ? Number(value) : undefined),
-    },
-    {
       key: "cursor",
       start: -1,
-      read: (value) =>
-        /^\d{1,2}$/.test(value) && value < PIXELS ? Number(value) : undefined,
+      read: whole(PIXELS - 1),
     },
   ];
 

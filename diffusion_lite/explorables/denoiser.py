@@ -4,11 +4,14 @@ import torch
 from torch import Tensor
 
 from diffusion_lite.data import digits
-from diffusion_lite.explorables.explorable import Explorable, floats, halves
+from diffusion_lite.explorables.explorable import (
+    Explorable,
+    floats,
+    network_data,
+)
 from diffusion_lite.networks import UNet
 from diffusion_lite.schedules import Schedule
 
-HALF_MAX = torch.finfo(torch.half).max
 LEVELS = "0123456789abcdefg"
 """One character for each of the digits' 17 grey levels, from paper to ink."""
 
@@ -34,16 +37,11 @@ class DenoiserExplorable(Explorable):
         if not isinstance(schedule, Schedule):
             given = type(schedule).__name__
             raise ValueError(f"schedule must be a Schedule, got {given}")
-        weights = network.state_dict()
-        flat = torch.cat(
-            [w.detach().cpu().flatten() for w in weights.values()]
-        )
         data = {
             "alpha_bar": schedule.alpha_bar.tolist(),
             "width": network.width,
-            "sizes": [[name, w.numel()] for name, w in weights.items()],
-            "weights": halves(flat),
             "starts": [as_text(image) for image in one_of_each()],
+            **network_data(network),
             **linear_denoiser(digits().train_images),
         }
         super().__init__(data=data, figure=figure)
@@ -59,12 +57,6 @@ def _check(network: UNet) -> None:
             "network must have 1 channel and no labels, got "
             f"{network.channels} channels, {told} labels"
         )
-    for name, weight in network.named_parameters():
-        if not bool(torch.isfinite(weight.half()).all()):
-            raise ValueError(
-                f"network must have weights within {HALF_MAX:g}, as half "
-                f"precision has them; {name} has others"
-            )
 
 
 def linear_denoiser(images: Tensor) -> dict[str, bytes]:

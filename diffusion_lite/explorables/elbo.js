@@ -5,8 +5,13 @@ import {
   curve,
   explorable,
   handle,
+  lineLaw,
   linspace,
+  memo,
+  minus,
   normalDensity,
+  scheduleChoice,
+  whole,
   write,
 } from "./explorable.js";
 
@@ -129,34 +134,23 @@ export const meanOverTime = (xs) => sum(xs.subarray(1)) / (xs.length - 1);
 const HEIGHTS = PLACES.map((_, i) => `e${i}`);
 const heightsOf = (state) => HEIGHTS.map((name) => state[name]);
 
-function memo(make) {
-  const made = new Map();
-  return (...key) => {
-    const name = key.join();
-    if (!made.has(name)) made.set(name, make(...key));
-    return made.get(name);
-  };
-}
-
 // The step at which a dot stands; it may lie between two.
 const stepOf = (i, T) => 1 + PLACES[i] * (T - 1);
 
-// All that the figure shows of a state. The last answer is kept, for every
-// view of a frame asks for it.
+const KEPT = { most: 100 };
+
+// All that the figure shows of a state; every view of a frame asks for it.
 function solver(law) {
   const exact = entropy(law);
   const chain = memo((schedule, T) => {
     const alphaBar = SCHEDULES[schedule](T);
     return { alphaBar, floor: alphaBar.map((a) => floorAt(law, a)) };
-  });
+  }, KEPT);
   const perfect = memo((schedule, T, variance) => {
     const { alphaBar, floor } = chain(schedule, T);
     return elboFromLoss(floor, alphaBar, variance);
-  });
-  let [lastKey, last] = [];
-  return (state) => {
-    const key = Object.values(state).join();
-    if (key === lastKey) return last;
+  }, KEPT);
+  const solve = (state) => {
     const { schedule, T, variance, knot } = state;
     const { alphaBar, floor } = chain(schedule, T);
     const excess = excessAt(heightsOf(state), T);
@@ -164,8 +158,7 @@ function solver(law) {
     const terms = elboFromLoss(loss, alphaBar, variance);
     const best = perfect(schedule, T, variance);
     const chosen = Math.round(stepOf(knot, T));
-    lastKey = key;
-    last = {
+    return {
       T,
       floor,
       excess,
@@ -180,8 +173,8 @@ function solver(law) {
       bound: sum(terms),
       tightest: sum(best),
     };
-    return last;
   };
+  return memo(solve, { key: (state) => Object.values(state).join() });
 }
 
 // ---- drawing ----------------------------------------------------------------
@@ -191,7 +184,6 @@ const LABEL =
 const PAYS = ["a perfect network", "added by the error"];
 const NARROW = 480;
 
-const minus = (text) => text.replace("-", "−");
 const digits = (x, n = 3) => minus(x.toFixed(n));
 const short = (x) => digits(x, Math.abs(x) < 10 ? 3 : 1);
 const nats = (x) => `${short(x)} nats`;
@@ -461,16 +453,7 @@ const CONTROLS = [
     start: 100,
     text: (T) => `T = ${T}`,
   },
-  {
-    kind: "choice",
-    key: "schedule",
-    label: "Schedule",
-    start: "linear",
-    options: [
-      ["linear", "linear"],
-      ["cosine", "cosine"],
-    ],
-  },
+  scheduleChoice,
   {
     kind: "choice",
     key: "variance",
@@ -485,7 +468,7 @@ const CONTROLS = [
   {
     key: "knot",
     start: 0,
-    read: (value) => (/^[0-5]$/.test(value) ? Number(value) : undefined),
+    read: whole(5),
   },
   ...HEIGHTS.map((key) => ({ key, start: 0.06, read: height })),
 ];
@@ -583,18 +566,8 @@ const valuesOf = (solve) => (state) => {
   ];
 };
 
-function checked(law) {
-  const lists = [law?.weights, law?.means, law?.variances];
-  const count = lists[0]?.length;
-  const good = (list) =>
-    Array.isArray(list) && list.length === count && list.every(Number.isFinite);
-  if (!count || !lists.every(good))
-    throw new Error("law must have as many means and variances as weights");
-  return law;
-}
-
 function render({ model, el }) {
-  const solve = solver(checked(model.get("data").law));
+  const solve = solver(lineLaw(model.get("data").law));
   return explorable({
     model,
     el,

@@ -74,6 +74,22 @@ export function normals(count, seed) {
   });
 }
 
+// Remember the last answers, `most` of them, by what they were asked with.
+export function memo(
+  make,
+  { most = 1, key = (...asked) => asked.join() } = {},
+) {
+  const kept = new Map();
+  return (...asked) => {
+    const name = key(...asked);
+    const found = kept.has(name) ? kept.get(name) : make(...asked);
+    kept.delete(name);
+    kept.set(name, found); // the last used is the last in the map
+    if (kept.size > most) kept.delete(kept.keys().next().value);
+    return found;
+  };
+}
+
 export const clamp = (x, low, high) => Math.min(high, Math.max(low, x));
 
 export const linspace = (low, high, n) =>
@@ -86,9 +102,36 @@ export const normalDensity = (x, mean, variance) =>
   Math.exp(-((x - mean) ** 2) / (2 * variance)) /
   Math.sqrt(2 * Math.PI * variance);
 
+// ---- the forward process (forward.py, mixtures.py) --------------------------
+
+// x_t from x_0 and eps (forward.q_sample).
+export const qSample = (x0, alphaBar, eps) =>
+  x0.map((x, i) => Math.sqrt(alphaBar) * x + Math.sqrt(1 - alphaBar) * eps[i]);
+
+// A mixture on a line as explorable.line_law sent it, if it is one.
+export function lineLaw(law, count = law?.weights?.length) {
+  const lists = [law?.weights, law?.means, law?.variances];
+  const good = (list) =>
+    Array.isArray(list) && list.length === count && list.every(Number.isFinite);
+  if (!count || !lists.every(good))
+    throw new Error(
+      `law must have ${count || "some"} weights, means and variances each`,
+    );
+  if (!(Math.min(...law.weights, ...law.variances) > 0))
+    throw new Error("law must have weights and variances above 0");
+  return law;
+}
+
+// Its law at alpha_bar (mixtures.noised).
+export const noised = ({ weights, means, variances }, alphaBar) => ({
+  weights,
+  means: means.map((mean) => Math.sqrt(alphaBar) * mean),
+  variances: variances.map((v) => alphaBar * v + 1 - alphaBar),
+});
+
 // ---- schedules (schedules.py): alpha_bar_0 to alpha_bar_T -------------------
 
-export function linearAlphaBar(T) {
+function linearAlphaBar(T) {
   const log = new Float64Array(1001);
   for (let t = 1; t <= 1000; t++)
     log[t] = log[t - 1] + Math.log1p(-(1e-4 + ((0.02 - 1e-4) * (t - 1)) / 999));
@@ -101,7 +144,7 @@ export function linearAlphaBar(T) {
   });
 }
 
-export function cosineAlphaBar(T) {
+function cosineAlphaBar(T) {
   const f = (t) => Math.cos(((t / T + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
   const alphaBar = new Float64Array(T + 1).fill(1);
   for (let t = 1; t <= T; t++)
@@ -228,6 +271,9 @@ export function picture({ ctx }, pixels, x, y, size) {
 export const swatch = (color) =>
   `<i class="swatch" style="background: ${color}"></i>`;
 
+export const minus = (text) => text.replace("-", "−");
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
 // ---- controls ---------------------------------------------------------------
 
 // Each kind makes its element and says what a value may be: `read` returns
@@ -285,17 +331,30 @@ const KINDS = {
       };
     },
   },
-  check: {
-    read: (_, value) => ({ true: true, false: false })[String(value)],
-    make({ label }, set) {
-      const input = element("input", { type: "checkbox" });
-      const name = element("span", { innerHTML: label });
-      const box = element("label", { className: "check" }, input, name);
-      input.addEventListener("change", () => set(input.checked));
-      return { box, show: (value) => (input.checked = value) };
-    },
-  },
 };
+
+// What several figures have among their controls.
+export const scheduleChoice = {
+  kind: "choice",
+  key: "schedule",
+  label: "Schedule",
+  start: "linear",
+  options: [
+    ["linear", "linear"],
+    ["cosine", "cosine"],
+  ],
+};
+
+// The `read` of a whole number from 0 to `most`.
+export const whole = (most) => (value) =>
+  /^\d{1,4}$/.test(value) && value <= most ? Number(value) : undefined;
+
+const SEEDS = 1000;
+export const nextSeed = ({ seed }) => ({ seed: (seed + 1) % SEEDS });
+export const noiseControls = [
+  { label: "New noise", press: (stage) => stage.set(nextSeed(stage.state)) },
+  { key: "seed", start: 1, read: whole(SEEDS - 1) },
+];
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -304,8 +363,8 @@ function element(tag, properties = {}, ...children) {
 }
 
 // Words may be fixed, or follow from the state.
-const worded = (words, state) =>
-  typeof words === "function" ? words(state) : words;
+const worded = (words, ...from) =>
+  typeof words === "function" ? words(...from) : words;
 
 // Put HTML of our own into a place, if it is not there already.
 function fill(place, html) {
@@ -315,24 +374,26 @@ function fill(place, html) {
 
 // ---- the stage --------------------------------------------------------------
 
-// Build a live figure in `el`, and return it.
+// Build a live figure in `el`; return what takes it away again.
 //
 // name      the word in the address bar
 // label     what a screen reader calls the figure
 // controls  in order: {kind, key, label, start, ...} for range (min, max, step,
-//           text), choice (options: [value, text]) and check; {press, label}
-//           for a button, whose label may be a function of the state; and
-//           {key, start, read} for a value with no control of its own, where
-//           `read` checks what the address says. `when` hides a control.
+//           text) and choice (options: [value, text]); {press(stage), label}
+//           for a button; and {key, start, read} for a value with no control
+//           of its own, where `read` checks what the address says. `when`
+//           hides a control. A button's label may be a function of the state
+//           and the stage.
 // views     canvases: {label, title, span, narrow, aspect or height, draw}, of
 //           12 columns; label and title may be functions of the state.
-//           draw(pen, state) may return a frame for `drag`: {down, move} with
-//           points in its pixels. `keys(key, state)` and `move` return what
-//           changes. `when` hides a view.
+//           draw(pen, state, stage) may return a frame, which `drag` {down,
+//           move}, `tap(point, state, frame)` and `keys(key, state, frame)`
+//           are given; points are in pixels. `down` returns what is taken
+//           hold of, if anything; the others return what changes. `when`
+//           hides a view.
 // values    (state) => [[name, value, spoken name], ...]
 // tick      (seconds, state, stage) => changes, called at each frame of play
-// changed   (state, changes, stage), before the figure is drawn again; it may
-//           set stage.playing, and call stage.redraw() for one more frame
+// playing   whether it plays from the start
 export function explorable({ model, el, ...figure }) {
   const stage = new Stage(model, figure);
   el.append(stage.root);
@@ -382,7 +443,7 @@ class Stage {
     if (control.press) {
       const box = element("button", { type: "button" });
       box.addEventListener("click", () => control.press(this));
-      const show = () => fill(box, worded(control.label, this.state));
+      const show = () => fill(box, worded(control.label, this.state, this));
       return { box, show, control };
     }
     if (!control.kind) return { show() {}, control };
@@ -445,7 +506,6 @@ class Stage {
 
   apply(changes) {
     Object.assign(this.state, changes);
-    this.changed?.(this.state, changes, this);
     this.redraw();
   }
 
@@ -577,8 +637,9 @@ class View {
   constructor(stage, options) {
     Object.assign(this, { stage, options });
     const { span = 12, narrow = 12, aspect, height = 200 } = options;
+    const { keys, drag, tap } = options;
     this.canvas = element("canvas");
-    this.canvas.setAttribute("role", options.keys ? "application" : "img");
+    this.canvas.setAttribute("role", keys ? "application" : "img");
     this.title = element("p", { className: "title", hidden: !options.title });
     this.box = element("div", { className: "view" }, this.title, this.canvas);
     this.box.style.setProperty("--span", span);
@@ -586,8 +647,9 @@ class View {
     this.canvas.style.cssText = aspect
       ? `aspect-ratio: ${aspect}`
       : `height: ${height}px`;
-    if (options.keys) this.listenToKeys();
-    if (options.drag) this.listenToPointer();
+    if (keys) this.listenToKeys();
+    if (drag) this.listenToPointer();
+    if (tap) this.listenToTaps();
   }
 
   describe(state) {
@@ -596,11 +658,11 @@ class View {
 
   draw(state) {
     const { canvas } = this;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const { when, title } = this.options;
     if (when) this.box.hidden = !when(state);
     if (title) fill(this.title, worded(title, state));
-    if (!width || this.box.hidden) return;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width) return;
     const sharp = window.devicePixelRatio || 1;
     const size = [Math.round(width * sharp), Math.round(height * sharp)];
     if (canvas.width !== size[0]) canvas.width = size[0];
@@ -610,7 +672,7 @@ class View {
     ctx.setTransform(size[0] / width, 0, 0, size[1] / height, 0, 0);
     ctx.clearRect(0, 0, width, height);
     const pen = { ctx, width, height, ...this.stage.inks() };
-    this.frame = this.options.draw(pen, state) ?? pen;
+    this.frame = this.options.draw(pen, state, this.stage) ?? pen;
   }
 
   listenToKeys() {
@@ -627,41 +689,49 @@ class View {
     });
   }
 
-  // A drag goes on outside the canvas until the finger is lifted.
+  // Where an event is, in pixels of the canvas.
+  at({ clientX, clientY }) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    return { x: clientX - left, y: clientY - top };
+  }
+
+  // A drag goes on outside the canvas until the finger is lifted. A finger
+  // that lands on nothing scrolls the page.
   listenToPointer() {
     const { canvas, stage } = this;
     const { down, move, touch = "pan-y", cursor = "grab" } = this.options.drag;
     canvas.style.touchAction = touch;
-    // A finger that lands on a handle drags it; elsewhere it scrolls the page.
+    const found = (event) =>
+      this.frame && down(this.at(event), stage.state, this.frame);
+    const follow = (event) =>
+      stage.set(move(held, this.at(event), stage.state, this.frame) ?? {});
+    let held;
     const keep = (event) => {
-      const found =
-        this.frame &&
-        down(at(event.changedTouches[0]), stage.state, this.frame);
-      if (found !== undefined && found !== null) event.preventDefault();
+      if (found(event.changedTouches[0])) event.preventDefault();
     };
     canvas.addEventListener("touchstart", keep, { passive: false });
-    let held;
-    const at = ({ clientX, clientY }) => {
-      const { left, top } = canvas.getBoundingClientRect();
-      return { x: clientX - left, y: clientY - top };
-    };
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button || !this.frame) return;
-      held = down(at(event), stage.state, this.frame);
-      if (held === undefined || held === null) return;
+      if (event.button) return;
+      held = found(event);
+      if (!held) return;
       canvas.setPointerCapture(event.pointerId);
       event.preventDefault();
-      stage.set(move(held, at(event), stage.state, this.frame) ?? {});
+      follow(event);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (held === undefined || held === null) {
-        const over = this.frame && down(at(event), stage.state, this.frame);
-        canvas.style.cursor = over === undefined || over === null ? "" : cursor;
-        return;
-      }
-      stage.set(move(held, at(event), stage.state, this.frame) ?? {});
+      if (held) follow(event);
+      else canvas.style.cursor = found(event) ? cursor : "";
     });
     for (const end of ["pointerup", "pointercancel", "lostpointercapture"])
       canvas.addEventListener(end, () => (held = undefined));
+  }
+
+  // Not when a finger comes down: one that scrolls the page begins likewise.
+  listenToTaps() {
+    const { canvas, stage } = this;
+    canvas.style.cursor = "crosshair";
+    canvas.addEventListener("click", (event) =>
+      stage.set(this.options.tap(this.at(event), stage.state, this.frame)),
+    );
   }
 }

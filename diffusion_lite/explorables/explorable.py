@@ -6,12 +6,13 @@ from pathlib import Path
 
 import anywidget
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from traitlets import Dict, Unicode
 
 from diffusion_lite import plotting
 from diffusion_lite.mixtures import GaussianMixture
 
+HALF_MAX = torch.finfo(torch.half).max
 HERE = Path(__file__).parent
 IMPORT = re.compile(r'^import \{[^}]*\} from "./explorable.js";\n', re.M)
 
@@ -70,6 +71,26 @@ def floats(x: Tensor) -> bytes:
 def halves(x: Tensor) -> bytes:
     """Return the entries of x in half precision: two bytes each."""
     return x.detach().cpu().to(torch.float32).numpy().astype("<f2").tobytes()
+
+
+def network_data(*networks: nn.Module) -> dict:
+    """Return the weights of networks of one shape, in half precision.
+
+    Raises:
+        ValueError: a weight is not finite in half precision.
+    """
+    tables = [network.state_dict() for network in networks]
+    for name, weight in ((k, w) for table in tables for k, w in table.items()):
+        if not bool(torch.isfinite(weight.half()).all()):
+            raise ValueError(
+                f"network must have weights within {HALF_MAX:g}, as half "
+                f"precision has them; {name} has others"
+            )
+    flat = [w.cpu().flatten() for table in tables for w in table.values()]
+    return {
+        "sizes": [[name, w.numel()] for name, w in tables[0].items()],
+        "weights": halves(torch.cat(flat)),
+    }
 
 
 def line_law(mixture: GaussianMixture) -> dict[str, list[float]]:

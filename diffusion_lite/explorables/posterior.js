@@ -5,7 +5,11 @@ import {
   dot,
   explorable,
   handle,
+  lineLaw,
   linspace,
+  memo,
+  minus,
+  noised,
   normalDensity,
   scale,
   swatch,
@@ -32,13 +36,6 @@ export function posteriorMean(x0, xt, alphaBarS, beta) {
 
 export const posteriorVariance = (alphaBarS, beta) =>
   (beta * (1 - alphaBarS)) / (1 - alphaBarS * (1 - beta));
-
-// A mixture's law at alphaBar (mixtures.noised).
-export const noisedLaw = ({ weights, means, variances }, alphaBar) => ({
-  weights,
-  means: means.map((mean) => Math.sqrt(alphaBar) * mean),
-  variances: variances.map((v) => alphaBar * v + 1 - alphaBar),
-});
 
 const logNormal = (x, mean, variance) =>
   -((x - mean) ** 2) / (2 * variance) - Math.log(2 * Math.PI * variance) / 2;
@@ -79,11 +76,11 @@ export const mixtureDensity = (mixture, x) =>
 // q(x_{t-1} | x_t), a mixture again (mixtures.reverse).
 export function reverseMixture(law, xt, alphaBarS, beta) {
   const alpha = 1 - beta;
-  const before = noisedLaw(law, alphaBarS);
+  const before = noised(law, alphaBarS);
   const gains = before.variances.map((v) => v / (alpha * v + beta));
   const root = Math.sqrt(alpha);
   return {
-    weights: shares(noisedLaw(law, alpha * alphaBarS), xt),
+    weights: shares(noised(law, alpha * alphaBarS), xt),
     means: before.means.map((m, k) => m + root * gains[k] * (xt - root * m)),
     variances: gains.map((gain) => beta * gain),
   };
@@ -168,14 +165,6 @@ const lawOf = ({ weight, left, right }, { variances }) => ({
   variances,
 });
 
-function memo(make) {
-  let [lastKey, last] = [];
-  return (...key) => {
-    if (key.join() !== lastKey) [lastKey, last] = [key.join(), make(...key)];
-    return last;
-  };
-}
-
 // Prior, likelihood and posterior: each a mean and a variance.
 function ends({ x0, xt, alphaBarS, ...rest }) {
   const beta = betaOf(rest);
@@ -205,7 +194,7 @@ function solver({ variances }) {
       law,
       reverse,
       fit,
-      before: noisedLaw(law, alphaBarS),
+      before: noised(law, alphaBarS),
       kl: klToNormal(reverse, fit.mean, fit.variance),
       slope: powerOfStep(law, xt, alphaBarS, beta),
     };
@@ -218,7 +207,6 @@ function solver({ variances }) {
 
 // ---- words ------------------------------------------------------------------
 
-const minus = (text) => text.replace("-", "−");
 const digits = (x, n = 2) => minus(x.toFixed(n));
 const short = (x) => (x < 0.1 ? x.toPrecision(2) : x.toFixed(2));
 const high = (n) =>
@@ -381,12 +369,7 @@ function drawData(pen, frame, data) {
   const bottom = frame.rails.x0;
   const y = scale([0, Math.max(...data)], [bottom, 12]);
   const above = { ...frame, y, top: 12, bottom };
-  pen.ctx.save();
-  pen.ctx.beginPath();
-  pen.ctx.rect(0, 0, pen.width, bottom);
-  pen.ctx.clip();
   curve(pen, above, LINE, data, pen.data, { width: 1.5, fill: 0.18 });
-  pen.ctx.restore();
 }
 
 const nearest = (dots, { x, y }) =>
@@ -455,14 +438,8 @@ function drawCosts(pen, { power }, { costs, kl }) {
   });
   const logs = costs.map((cost) => Math.log10(Math.max(cost, 1e-300)));
   const guide = POWERS.map((p) => logs[0] + 3 * (p - LEAST));
-  const { ctx } = pen;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(0, 0, pen.width, frame.bottom);
-  ctx.clip();
   curve(pen, frame, POWERS, guide, pen.ink, { width: 1, dash: [2, 4] });
   curve(pen, frame, POWERS, logs, pen.exact);
-  ctx.restore();
   const log = Math.log10(Math.max(kl, 1e-300));
   drawNow(pen, frame, power, log < LOWEST ? [] : [[log, pen.exact]]);
   if (Math.max(...logs) < LOWEST) sayTooSmall(pen, frame);
@@ -670,18 +647,17 @@ const controlsOf = (law, shrink) => [
 
 // A button that lets beta shrink by itself, and what it does at each frame.
 function shrinking() {
-  let [stage, power] = [];
+  let power;
   const button = {
-    label: () => (stage?.playing ? "Pause" : "Shrink the step"),
-    press(pressed) {
-      stage = pressed;
+    label: (_, stage) => (stage.playing ? "Pause" : "Shrink the step"),
+    press(stage) {
       if (stage.playing) return stage.pause();
       if (stage.state.power <= LEAST) stage.set({ power: MOST });
       power = stage.state.power;
       stage.play();
     },
   };
-  const tick = (seconds, state) => {
+  const tick = (seconds, state, stage) => {
     if (Math.abs(state.power - power) > 0.02) power = state.power;
     if (state.power <= LEAST) return stage.pause();
     power = Math.max(LEAST, power - seconds / 2.5);
@@ -690,19 +666,8 @@ function shrinking() {
   return { button, tick };
 }
 
-function checked(law) {
-  const lists = [law?.weights, law?.means, law?.variances];
-  const good = (list) =>
-    Array.isArray(list) && list.length === 2 && list.every(Number.isFinite);
-  if (!lists.every(good))
-    throw new Error("law must have two weights, means and variances");
-  if (!(Math.min(...law.weights, ...law.variances) > 0))
-    throw new Error("law must have weights and variances above 0");
-  return law;
-}
-
 function render({ model, el }) {
-  const law = checked(model.get("data").law);
+  const law = lineLaw(model.get("data").law, 2);
   const solve = solver(law);
   const { button, tick } = shrinking();
   const controls = controlsOf(law, button);

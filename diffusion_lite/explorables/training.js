@@ -3,8 +3,12 @@ import {
   explorable,
   floats,
   linspace,
+  memo,
   networks,
+  nextSeed,
+  noiseControls,
   normals,
+  percent,
   swatch,
   timeEmbedding,
   write,
@@ -294,31 +298,24 @@ function walker(data) {
       stepBack(x, eps(x, t), t, schedule, noiseAt(t, from, x.length)),
     );
   };
-  const kept = new Map();
-  const once = (key, make) => {
-    const found = kept.get(key) ?? make();
-    kept.delete(key);
-    kept.set(key, found); // the last used is the last in the map
-    if (kept.size > 12) kept.delete(kept.keys().next().value);
-    return found;
-  };
   const keyOf = ({ denoiser, snapshot, sampler, seed }) =>
     [denoiser, denoiser === "network" ? snapshot : "", sampler, seed].join();
   return {
     T,
     law,
-    cloud: (state) =>
-      once(keyOf(state), () =>
+    cloud: memo(
+      (state) =>
         make(normals(2 * count, 7919 * state.seed + 1), state, state.seed),
-      ),
-    paths: (state, denoiser) => {
-      const chosen = { ...state, denoiser };
-      return once(`${keyOf(chosen)} ${state.drops}`, () => {
-        const walk = make(readDrops(state.drops), chosen, 500);
+      { most: 8, key: keyOf },
+    ),
+    paths: memo(
+      (state) => {
+        const walk = make(readDrops(state.drops), state, 500);
         walk.go(1000);
         return walk;
-      });
-    },
+      },
+      { most: 4, key: (state) => `${keyOf(state)} ${state.drops}` },
+    ),
   };
 }
 
@@ -464,7 +461,7 @@ function drawDrops(pen, frame, state, walks, hasNetwork) {
     : [["exact", pen.exact]];
   for (let n = 0; n < starts.length; n += 2) {
     for (const [denoiser, color] of kinds)
-      drawPath(pen, frame, walks.paths(state, denoiser), n, color);
+      drawPath(pen, frame, walks.paths({ ...state, denoiser }), n, color);
     ctx.beginPath();
     ctx.arc(frame.x(starts[n]), frame.y(starts[n + 1]), 5, 0, 7);
     ctx.fillStyle = pen.paper;
@@ -506,7 +503,7 @@ function keys(key, { cross, drops }) {
   return { cross: `${round(x + dx)},${round(y + dy)}` };
 }
 
-function planeView(walks, { cover, steps }, stageOf) {
+function planeView(walks, { cover, steps }) {
   const color = (pen, { t, denoiser }) => {
     const end = denoiser === "network" && steps.length ? pen.model : pen.exact;
     return mixed(pen.noise, end, 1 - t / walks.T);
@@ -517,11 +514,11 @@ function planeView(walks, { cover, steps }, stageOf) {
       (cover
         ? ""
         : `. Arrows move a cross, Enter drops a point. Dropped: ${drops || "none"}`),
-    draw(pen, state) {
-      const frame = (view.frame = frameOf(pen, cover));
+    draw(pen, state, stage) {
+      const frame = frameOf(pen, cover);
       const walk = walks.cloud(state);
-      if (!walk.go(BUDGET)) stageOf().redraw();
-      stageOf().root.setAttribute("aria-busy", walk.reached > state.t);
+      if (!walk.go(BUDGET)) stage.redraw();
+      stage.root.setAttribute("aria-busy", walk.reached > state.t);
       if (!cover) drawModes(pen, frame, walks.law);
       pen.ctx.globalAlpha = 0.75;
       drawPoints(pen, frame, walk.place(state.t), color(pen, state), 2.4);
@@ -537,17 +534,11 @@ function planeView(walks, { cover, steps }, stageOf) {
     },
   };
   if (cover) return { ...view, height: 260 };
-  return Object.assign(view, { span: 8, height: 360, keys });
-}
-
-// Not at pointerdown: a finger that scrolls the page begins like a tap.
-function dropOnClick(canvas, view, stageOf) {
-  canvas.style.cursor = "crosshair";
-  canvas.addEventListener("click", ({ offsetX, offsetY }) => {
-    const place = view.frame.back({ x: offsetX, y: offsetY });
-    const { drops } = stageOf().state;
-    stageOf().set({ drops: dropped(drops, ...place), cross: "" });
+  const tap = (point, { drops }, frame) => ({
+    drops: dropped(drops, ...frame.back(point)),
+    cross: "",
   });
+  return { ...view, span: 8, height: 360, keys, tap };
 }
 
 function controlsOf({ steps, cover }, T) {
@@ -571,12 +562,11 @@ function controlsOf({ steps, cover }, T) {
     start: cover && CALM ? 0 : T,
     text: (t) => `t = ${Math.round(t)}`,
   };
-  const playing = { label: "", press: play(-1) };
-  const seed = {
-    key: "seed",
-    start: 1,
-    read: (v) => (/^\d{1,3}$/.test(v) ? Number(v) : undefined),
+  const playing = {
+    label: (_, stage) => (stage.playing ? "Pause" : "Play"),
+    press: play(-1),
   };
+  const [newNoise, seed] = noiseControls;
   if (cover)
     return [
       playing,
@@ -614,10 +604,7 @@ function controlsOf({ steps, cover }, T) {
         ["ddim", "deterministic (DDIM)"],
       ],
     },
-    {
-      label: "New noise",
-      press: (stage) => stage.set({ seed: (stage.state.seed + 1) % 1000 }),
-    },
+    newNoise,
     seed,
     { key: "drops", start: "", read: (v) => (isDrops(v) && v ? v : undefined) },
     {
@@ -651,7 +638,7 @@ function ticker(walks, cover) {
   const { T } = walks;
   let resting = 0;
   return (seconds, state, stage) => {
-    const { t, seed } = state;
+    const { t } = state;
     const way = stage.way ?? -1;
     const ready = Math.min(t, walks.cloud(state).reached);
     const next = clamp(t + (way * T * seconds) / SECONDS, ready, T);
@@ -663,21 +650,16 @@ function ticker(walks, cover) {
     resting += seconds;
     if (resting < REST) return { t: next };
     resting = 0;
-    return { t: T, seed: (seed + 1) % 1000 };
+    return { t: T, ...nextSeed(state) };
   };
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-
-// How good the points on show are; the last answer is kept.
+// How good the points on show are.
 function judge(walks) {
-  let last = {};
-  return (state) => {
-    const points = walks.cloud(state).place(state.t);
-    if (last.points !== points)
-      last = { points, ...nearModes(points, walks.law) };
-    return last;
-  };
+  const judged = memo((points) => nearModes(points, walks.law), {
+    key: (points) => points,
+  });
+  return (state) => judged(walks.cloud(state).place(state.t));
 }
 
 // Each mode's share of the points, beside its share of the law.
@@ -730,33 +712,24 @@ function valuesOf(judged, { cover, excess }) {
 
 function render({ model, el }) {
   const data = model.get("data");
+  const { cover } = data;
   const walks = walker(data);
-  let stage;
-  const controls = controlsOf(data, walks.T);
-  const playing = controls[0];
-  playing.label = () => (stage?.playing ? "Pause" : "Play");
-  const asked = Object.keys(model.get("state") ?? {}).length;
-  const view = planeView(walks, data, () => stage);
   const judged = judge(walks);
-  const colors = model.get("colors");
-  const end = explorable({
+  const { model: orange, exact } = model.get("colors");
+  const plane = planeView(walks, data);
+  const shares = sharesView(judged, walks.law, orange, exact);
+  const asked = Object.keys(model.get("state") ?? {}).length;
+  return explorable({
     model,
     el,
     name: "training",
     label: LABEL,
-    controls,
-    views: data.cover
-      ? [view]
-      : [view, sharesView(judged, walks.law, colors.model, colors.exact)],
+    controls: controlsOf(data, walks.T),
+    views: cover ? [plane] : [plane, shares],
     values: valuesOf(judged, data),
-    tick: ticker(walks, data.cover),
-    changed(state, changes, self) {
-      if (!stage && data.cover && !CALM && !asked) self.playing = true;
-      stage = self;
-    },
+    tick: ticker(walks, cover),
+    playing: cover && !CALM && !asked,
   });
-  if (!data.cover) dropOnClick(el.querySelector("canvas"), view, () => stage);
-  return end;
 }
 
 export default { name: "training", render };

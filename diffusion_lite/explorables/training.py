@@ -6,7 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from diffusion_lite.explorables.explorable import Explorable, floats, halves
+from diffusion_lite.explorables.explorable import (
+    Explorable,
+    floats,
+    network_data,
+)
 from diffusion_lite.forward import q_sample
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import MLP
@@ -32,7 +36,7 @@ class TrainingExplorable(Explorable):
 
     Raises:
         ValueError: the law is not 2-D with axes along x and y, or the
-            snapshots are not networks of one shape.
+            snapshots are not networks of one shape with finite weights.
     """
 
     def __init__(
@@ -53,8 +57,10 @@ class TrainingExplorable(Explorable):
             "num_points": NUM_POINTS,
             "cover": cover,
             "excess": [excess(net, law, schedule) for _, net in snapshots],
-            **_weights(snapshots),
+            "steps": [step for step, _ in snapshots],
         }
+        if snapshots:
+            data |= network_data(*(net for _, net in snapshots))
         super().__init__(data=data, figure=figure)
 
 
@@ -78,22 +84,6 @@ def _check(law: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
                 f"snapshot {step} must have the shape of the first one, got "
                 f"width {net.width} and depth {len(net.layers)}"
             )
-
-
-def _weights(snapshots: Sequence[Snapshot]) -> dict:
-    """Return what the script needs to build the networks."""
-    if not snapshots:
-        return {"steps": [], "sizes": []}
-    tables = [net.state_dict() for _, net in snapshots]
-    flat = [
-        w.detach().cpu().flatten() for each in tables for w in each.values()
-    ]
-    return {
-        "steps": [step for step, _ in snapshots],
-        "width": snapshots[0][1].width,
-        "sizes": [[name, w.numel()] for name, w in tables[0].items()],
-        "weights": halves(torch.cat(flat)),
-    }
 
 
 def plane_law(law: GaussianMixture) -> dict[str, list | bytes]:
