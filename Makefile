@@ -10,7 +10,7 @@ TWO := -n 2 --dist loadfile
 export GOMP_SPINCOUNT := 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab bench lint clean
+.PHONY: help book test lab bench contest lint clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -33,6 +33,9 @@ lab: .venv/.installed ## open the labs in JupyterLab
 
 bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
 	@$(BIN)/python benchmarks/training.py
+
+contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (an hour, two cores)
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/contest.py
 
 lint: .venv/.installed ## check style, and that nothing generated is committed
 	$(BIN)/ruff check

@@ -13,9 +13,15 @@ a module imports only from floors below its own:
    ``data``              2-D laws, the 8x8 digits, your own pictures
 3. ``elbo``              what the likelihood bound is made of
    ``networks``          an MLP for points, a U-Net for pictures
+   ``saddle``            the adversarial game of two numbers
 4. ``training``          the loop that learns, as a generator
    ``sampling``          the loop that draws, as a generator
-5. ``metrics``           how good the samples are, and the floor
+5. ``gan``               generator and discriminator, and their game
+   ``vae``               a small latent, and a bound on log p(x)
+   ``flow``              an invertible map, and an exact log p(x)
+   ``metrics``           how good the samples are, and the floor
    ``plotting``          how it looks
-6. ``explorables``       live figures, each a class beside one script
+6. ``contest``           the families on one law, with one budget
+   ``results``           what the contest found, and verdicts
+   ``explorables``       live figures, each a class beside one script
 """

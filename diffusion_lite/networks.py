@@ -4,6 +4,7 @@ Both are denoisers: forward(x_t, t) -> eps_hat, with integer t (B,).
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,26 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
     half = torch.arange(dim // 2, device=t.device) / (dim // 2)
     angle = t[:, None] * torch.exp(-math.log(10_000) * half)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def perceptron(
+    d_in: int,
+    width: int,
+    depth: int,
+    d_out: int,
+    activation: type[nn.Module] = nn.SiLU,
+) -> nn.Sequential:
+    """Return a plain network (B, d_in) -> (B, d_out), told no time.
+
+    ``depth`` hidden layers of ``width``, the activation after each.
+    """
+    sizes = [d_in, *depth * [width]]
+    layers = [
+        layer
+        for a, b in pairwise(sizes)
+        for layer in (nn.Linear(a, b), activation())
+    ]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
 
 
 class MLP(nn.Module):

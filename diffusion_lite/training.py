@@ -117,6 +117,87 @@ def train(
     return _loop(state, accelerator, loss, data, labels, schedule)
 
 
+@dataclass(eq=False)
+class Fit:
+    """Where ``fit`` stands. It yields it, the same one, each step."""
+
+    model: nn.Module
+    ema: AveragedModel
+    step: int = 0
+    loss: float | None = None
+
+
+def fit(
+    model: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    data: Tensor,
+    *,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+) -> Iterator[Fit]:
+    """Go down any loss(x_0) of a model; yield where it stands each step.
+
+    With batches, rates, clipping and the moving mean of ``train``; on the
+    CPU, in one process, and without checkpoints.
+    Shapes: data (N, ...).
+
+    Raises:
+        ValueError: an argument is out of range.
+        FloatingPointError: the loss is not finite any more.
+    """
+    _check_arguments(data, None, steps, batch_size, lr)
+    ema = AveragedModel(model, multi_avg_fn=update_ema)
+    return _fit(Fit(model, ema), loss, data, steps, batch_size, lr, generator)
+
+
+def _fit(
+    state: Fit,
+    loss: Callable[[Tensor], Tensor],
+    data: Tensor,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+) -> Iterator[Fit]:
+    adam = torch.optim.Adam(
+        state.model.parameters(), betas=(0.9, 0.99), fused=True
+    )
+    while state.step < steps:
+        rate = learning_rate(state.step, steps, lr)
+        x_0 = draw_batch(data, batch_size, generator)
+        state.loss = step_down(loss(x_0), adam, rate)
+        state.ema.update_parameters(state.model)
+        state.step += 1
+        yield state
+
+
+def draw_batch(data: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Return n rows of the data, drawn with replacement, in float32."""
+    return data[torch.randint(len(data), (n,), generator=generator)].float()
+
+
+def step_down(
+    loss: Tensor, optimizer: torch.optim.Optimizer, rate: float
+) -> float:
+    """Take one step down a loss, at that rate; return the loss.
+
+    Raises:
+        FloatingPointError: it is not finite. The weights stay.
+    """
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise FloatingPointError(f"the loss is {value}: lower lr")
+    (group,) = optimizer.param_groups
+    group["lr"] = rate
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(group["params"], 1.0)
+    optimizer.step()
+    return value
+
+
 def learning_rate(step: int, steps: int, lr: float) -> float:
     """Return the rate of a step: a linear rise, then half a cosine to 0.
 

@@ -17,7 +17,9 @@ from diffusion_lite.metrics import (
     energy_test,
     frechet_distance,
     mode_weights,
+    modes_lost,
     nearest,
+    precision_recall,
     real_floor,
     total_variation,
 )
@@ -191,3 +193,49 @@ def test_bad_input_is_named():
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_precision_and_recall_of_one_law_are_near_one(generator):
+    law = eight_modes()
+    x, y = (law.sample(1000, generator=generator) for _ in range(2))
+    precision, recall = precision_recall(x, y)
+    assert 0.9 < precision <= 1
+    assert 0.9 < recall <= 1
+    assert precision_recall(x, x) == (1.0, 1.0)
+
+
+def test_precision_sees_what_is_invented_recall_what_is_missing(generator):
+    law = eight_modes()
+    data = law.sample(2000, generator=generator)
+    modes = law.component_probs(data).argmax(1)
+    few = data[(modes == 3) | (modes == 7)]
+    share = float(((modes == 3) | (modes == 7)).double().mean())
+    precision, recall = precision_recall(few, data)
+    assert precision == 1
+    assert recall == pytest.approx(share, abs=0.02)
+    far = torch.cat([data, data + 100])
+    precision, recall = precision_recall(far, data)
+    assert precision == 0.5
+    assert recall == 1
+
+
+def test_precision_is_a_count_of_balls():
+    data = torch.tensor([[0.0], [1.0], [3.0]])
+    # With k = 1 the balls' radii are 1, 1 and 2.
+    x = torch.tensor([[-1.0], [2.0], [5.0], [5.1]])
+    precision, _ = precision_recall(x, data, k=1)
+    assert precision == 0.75
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_precision_needs_fellows(k):
+    with pytest.raises(ValueError, match=f"k = {k}, 3 and 9 rows"):
+        precision_recall(torch.zeros(3, 2), torch.zeros(9, 2), k=k)
+
+
+def test_a_mode_is_lost_below_a_tenth_of_its_weight():
+    weights = torch.tensor([0.5, 0.3, 0.2])
+    assert modes_lost(torch.tensor([0.95, 0.031, 0.019]), weights) == 1
+    assert modes_lost(weights, weights) == 0
+    with pytest.raises(ValueError, match=r"one shape, got \(2,\) and \(3,\)"):
+        modes_lost(torch.ones(2), weights)

@@ -149,7 +149,7 @@ def _names(text: str) -> set[str]:
 
 
 def _module(name: str, root: Path) -> list[Path]:
-    """Return a module's file with the script and style of its name.
+    """Return a module's file, with the script, style or table of its name.
 
     What comes after the module in a dotted name is left out; of a folder's
     name, every file counts.
@@ -165,7 +165,7 @@ def _module(name: str, root: Path) -> list[Path]:
 
 
 def _code(file: Path) -> bool:
-    return file.suffix in {".py", ".js", ".css"}
+    return file.suffix in {".py", ".js", ".css", ".csv"}
 
 
 if __name__ == "__main__":

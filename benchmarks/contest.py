@@ -1,0 +1,110 @@
+"""Run the whole contest, and write diffusion_lite/results.csv.
+
+``make contest`` runs it: on two cores it takes up to an hour. Each job's rows
+are kept in _build/contest as soon as it is done, so that after a stop it goes
+on where it was; ``make clean`` starts it afresh. Let nothing else run beside
+it: the seconds of CPU are part of the result.
+"""
+
+import json
+import os
+import platform
+import subprocess
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from diffusion_lite import contest, results
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ROOT / "_build" / "contest"
+
+
+def main() -> None:
+    """Search the settings, hold the contest, write the table."""
+    PARTS.mkdir(parents=True, exist_ok=True)
+    origin = {"commit": commit(), "machine": machine()}
+    searches = [
+        contest.search_jobs(task, entrant)
+        for task, entrants in contest.SEARCH.items()
+        for entrant in entrants
+    ]
+    context = get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context, one_thread) as pool:
+        run_all(pool, [job for search in searches for job in search], origin)
+        trainings = [
+            job
+            for search in searches
+            for job in contest.contest_jobs(rows_of(search))
+        ]
+        trainings.sort(key=lambda job: job.seed)  # all meet the same hour
+        run_all(pool, trainings, origin)
+    rows = [row for search in searches for row in rows_of(search)]
+    rows += rows_of(trainings)
+    results.write(rows)
+    print(f"{len(rows)} rows in {results.TABLE.relative_to(ROOT)}")
+
+
+def one_thread() -> None:
+    """Let a process work on one core."""
+    torch.set_num_threads(1)
+
+
+def run_all(
+    pool: ProcessPoolExecutor, jobs: list[contest.Job], origin: dict
+) -> None:
+    """Run the jobs that are not done yet, and say when each is."""
+    waiting = [job for job in jobs if not part(job).exists()]
+    print(f"{len(jobs)} jobs, {len(waiting)} to do", flush=True)
+    futures = [pool.submit(one, job, origin) for job in waiting]
+    for number, future in enumerate(as_completed(futures), 1):
+        print(f"{number}/{len(waiting)} {future.result()}", flush=True)
+
+
+def rows_of(jobs: list[contest.Job]) -> list[dict]:
+    """Return the kept rows of jobs that are done."""
+    return [row for job in jobs for row in json.loads(part(job).read_text())]
+
+
+def one(job: contest.Job, origin: dict) -> str:
+    """Run a job, keep its rows, and return a line about it."""
+    rows = [row | origin for row in contest.run(job)]
+    unfinished = part(job).with_suffix(".part")
+    unfinished.write_text(json.dumps(rows))
+    unfinished.replace(part(job))
+    last = rows[-1]
+    return (
+        f"{job.name}: {last['seconds']:.1f} s, distance {last['distance']:.4f}"
+    )
+
+
+def part(job: contest.Job) -> Path:
+    """Return where a job's rows are kept."""
+    return PARTS / f"{job.name}.json"
+
+
+def commit() -> str:
+    """Return the commit that ran, with a + if files were changed since."""
+    git = partial(subprocess.check_output, cwd=ROOT, text=True)
+    name = git(["git", "rev-parse", "--short=12", "HEAD"]).strip()
+    changed = git(["git", "status", "--porcelain", "diffusion_lite"]).strip()
+    return name + ("+" if changed else "")
+
+
+def machine() -> str:
+    """Return the processor, the number of cores, and torch's version."""
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.split(":")[1].strip()
+        for line in (info.read_text() if info.exists() else "").splitlines()
+        if line.startswith("model name")
+    ]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()

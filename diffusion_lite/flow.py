@@ -1,0 +1,105 @@
+"""A normalizing flow: an invertible map to noise, and an exact log p(x)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from diffusion_lite.arguments import batch
+from diffusion_lite.networks import perceptron
+
+
+class Coupling(nn.Module):
+    """Scale and shift one half of the entries, told by the other half.
+
+    ``mask`` is 1 on the half that tells and stays: (D,).
+    Book: eq-coupling. Source: Dinh et al. 2017, eq. 7 and 8.
+    """
+
+    def __init__(self, mask: Tensor, width: int) -> None:
+        super().__init__()
+        dim = len(mask)
+        self.register_buffer("mask", mask)
+        self.net = perceptron(dim, width, 2, 2 * dim)
+        self.reach = nn.Parameter(torch.ones(dim))  # of the log of the scale
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (B, D) and log |det dz/dx| (B,)."""
+        log_scale, shift = self._told(x)
+        return x * log_scale.exp() + shift, log_scale.sum(1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Return x (B, D)."""
+        log_scale, shift = self._told(z)
+        return (z - shift) * (-log_scale).exp()
+
+    def _told(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log of the scale, and the shift: 0 where x stays."""
+        log_scale, shift = self.net(x * self.mask).chunk(2, dim=1)
+        moves = 1 - self.mask
+        return moves * self.reach * log_scale.tanh(), moves * shift
+
+
+class Flow(nn.Module):
+    """Couplings one after another, from data to noise and back.
+
+    Each tells with the entries that the one before it has moved.
+    Source: Dinh et al. 2017.
+    Shapes: x (B, *shape), z (B, D) with D the entries of a sample.
+
+    Raises:
+        ValueError: fewer than two entries in a sample, or layers < 2.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], layers: int = 8, width: int = 67
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        dim = math.prod(shape)
+        if dim < 2 or layers < 2:
+            raise ValueError(
+                "a flow needs two entries and two layers, so that each "
+                f"entry moves; got shape {shape} and {layers} layers"
+            )
+        mask = (torch.arange(dim) % 2).float()
+        self.couplings = nn.ModuleList(
+            Coupling(mask if i % 2 else 1 - mask, width) for i in range(layers)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (B, D) and log |det dz/dx| (B,)."""
+        h, log_det = batch("x", x).flatten(1), 0.0
+        for coupling in self.couplings:
+            h, more = coupling(h)
+            log_det = log_det + more
+        return h, log_det
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Return the x that forward maps to z: (B, *shape)."""
+        for coupling in reversed(self.couplings):
+            z = coupling.inverse(z)
+        return z.reshape(-1, *self.shape)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x), exactly, in nats: (B,).
+
+        log N(z; 0, I) + log |det dz/dx|.
+        Book: eq-change-of-variables. Source: Dinh et al. 2017, eq. 2.
+        """
+        z, log_det = self(x)
+        normal = -(z.square() + math.log(2 * math.pi)).sum(1) / 2
+        return normal + log_det
+
+    @torch.no_grad()
+    def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw n samples, (n, *shape)."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        z = torch.randn(n, math.prod(self.shape), generator=generator)
+        return self.inverse(z)
+
+
+def flow_loss(model: Flow, x: Tensor) -> Tensor:
+    """Return -log p(x), its mean over the batch in nats per dimension."""
+    return -model.log_prob(x).mean() / x[0].numel()

@@ -1,0 +1,256 @@
+"""The adversarial game: a generator that draws, a discriminator that judges.
+
+A discriminator gives a logit: large where it takes x for real.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from diffusion_lite.arguments import batch
+from diffusion_lite.mixtures import GaussianMixture
+from diffusion_lite.networks import perceptron
+from diffusion_lite.training import (
+    draw_batch,
+    learning_rate,
+    step_down,
+    update_ema,
+)
+
+
+def gan_value(real_logit: Tensor, fake_logit: Tensor) -> Tensor:
+    """Return the value of the game, a scalar <= 0, in nats.
+
+    E[log sigmoid(real_logit)] + E[log sigmoid(-fake_logit)]: the
+    discriminator wants it large, the generator small.
+    Book: eq-gan-value. Source: Goodfellow et al. 2014, eq. 1.
+    """
+    return F.logsigmoid(real_logit).mean() + F.logsigmoid(-fake_logit).mean()
+
+
+def optimal_logit(
+    x: Tensor, data: GaussianMixture, model: GaussianMixture
+) -> Tensor:
+    """Return the logit of the best discriminator between two laws, (B,).
+
+    log p_data(x) - log p_model(x), so that its sigmoid is
+    p_data / (p_data + p_model).
+    Book: eq-optimal-discriminator.
+    Source: Goodfellow et al. 2014, proposition 1.
+    """
+    return data.log_prob(x) - model.log_prob(x)
+
+
+def jensen_shannon(
+    data: GaussianMixture,
+    model: GaussianMixture,
+    *,
+    generator: torch.Generator,
+    n: int = 100_000,
+) -> Tensor:
+    """Return the Jensen-Shannon divergence, 0 to log 2 nats, from n draws.
+
+    (KL(data || middle) + KL(model || middle)) / 2, where the middle is the
+    half-and-half mixture of both. Under the best discriminator, gan_value
+    is twice this minus log 4.
+    Book: eq-jensen-shannon, eq-value-at-best.
+    Source: Goodfellow et al. 2014, theorem 1.
+    """
+    halves = [
+        _kl_to_middle(p, q, n, generator)
+        for p, q in ((data, model), (model, data))
+    ]
+    return sum(halves) / 2
+
+
+def _kl_to_middle(
+    p: GaussianMixture, q: GaussianMixture, n: int, generator: torch.Generator
+) -> Tensor:
+    x = p.sample(n, generator=generator)
+    log_p, log_q = p.log_prob(x), q.log_prob(x)
+    middle = torch.logaddexp(log_p, log_q) - torch.tensor(2.0).log()
+    return (log_p - middle).mean()
+
+
+def discriminator_loss(real_logit: Tensor, fake_logit: Tensor) -> Tensor:
+    """Return what the discriminator minimises: -gan_value, a scalar."""
+    return -gan_value(real_logit, fake_logit)
+
+
+def generator_loss(fake_logit: Tensor) -> Tensor:
+    """Return what the non-saturating generator minimises, a scalar.
+
+    -E[log sigmoid(fake_logit)]: its slope is steepest where the
+    discriminator is surest that a fake is a fake.
+    Book: eq-non-saturating. Source: Goodfellow et al. 2014, section 3.
+    """
+    return -F.logsigmoid(fake_logit).mean()
+
+
+def r1_penalty(discriminator: nn.Module, x: Tensor) -> Tensor:
+    """Return E |grad_x logit(x)|^2 over real data, a scalar.
+
+    Half of it, times gamma, is added to the discriminator's loss.
+    Book: eq-r1. Source: Mescheder et al. 2018, eq. 9.
+    """
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(
+        discriminator(x).sum(), x, create_graph=True
+    )
+    return slope.square().flatten(1).sum(1).mean()
+
+
+class Generator(nn.Module):
+    """Noise z (B, noise_dim) to data: one pass of ``body`` a sample."""
+
+    def __init__(self, body: nn.Module, noise_dim: int) -> None:
+        super().__init__()
+        self.body = body
+        self.noise_dim = noise_dim
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return x (B, ...)."""
+        return self.body(z)
+
+    def noise(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draw z, (n, noise_dim), from N(0, I)."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        return torch.randn(n, self.noise_dim, generator=generator)
+
+    @torch.no_grad()
+    def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
+        """Draw n samples, (n, ...)."""
+        return self(self.noise(n, generator))
+
+
+def point_generator(noise_dim: int = 2, width: int = 140) -> Generator:
+    """Return a generator of points in the plane, of MLP()'s size."""
+    return Generator(
+        perceptron(noise_dim, width, 3, 2, nn.LeakyReLU), noise_dim
+    )
+
+
+def point_discriminator(width: int = 140) -> nn.Module:
+    """Return a discriminator of points in the plane: logits (B, 1)."""
+    return perceptron(2, width, 3, 1, nn.LeakyReLU)
+
+
+def picture_generator(noise_dim: int = 32, width: int = 279) -> Generator:
+    """Return a generator of 8x8 pictures, of UNet(width=24)'s size."""
+    body = nn.Sequential(
+        perceptron(noise_dim, width, 3, 64, nn.LeakyReLU),
+        nn.Tanh(),
+        nn.Unflatten(1, (1, 8, 8)),
+    )
+    return Generator(body, noise_dim)
+
+
+def picture_discriminator(width: int = 279) -> nn.Module:
+    """Return a discriminator of 8x8 pictures: logits (B, 1)."""
+    return nn.Sequential(
+        nn.Flatten(), perceptron(64, width, 3, 1, nn.LeakyReLU)
+    )
+
+
+@dataclass(eq=False)
+class Game:
+    """Where a game stands. ``train_gan`` yields it, the same one, each step.
+
+    ``ema`` is the generator to draw with. ``loss`` is the generator's,
+    ``judge_loss`` the discriminator's, at the last step; None before it.
+    """
+
+    model: Generator
+    discriminator: nn.Module
+    ema: AveragedModel
+    step: int = 0
+    loss: float | None = None
+    judge_loss: float | None = None
+
+
+def train_gan(
+    model: Generator,
+    discriminator: nn.Module,
+    data: Tensor,
+    *,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+    gamma: float = 0.0,
+) -> Iterator[Game]:
+    """Play the game; yield where it stands after each step.
+
+    In a step the discriminator goes down discriminator_loss, with gamma / 2
+    of r1_penalty if gamma is above 0; then the generator goes down
+    generator_loss. Both by Adam with less momentum than ``train`` has, and
+    with its rates and its moving mean.
+    Source: Goodfellow et al. 2014, algorithm 1, with one step of each.
+    Shapes: data (N, ...); the discriminator gives logits (B, 1).
+
+    Raises:
+        ValueError: an argument is out of range.
+        FloatingPointError: a loss is not finite any more.
+    """
+    batch("data", data)
+    _check_positive(steps=steps, batch_size=batch_size, lr=lr)
+    if gamma < 0:
+        raise ValueError(f"gamma must not be negative, got {gamma}")
+    game = Game(
+        model,
+        discriminator,
+        AveragedModel(model, multi_avg_fn=update_ema),
+    )
+    return _play(game, data, steps, batch_size, lr, generator, gamma)
+
+
+def _check_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be above 0, got {value}")
+
+
+def _play(
+    game: Game,
+    data: Tensor,
+    steps: int,
+    n: int,
+    lr: float,
+    generator: torch.Generator,
+    gamma: float,
+) -> Iterator[Game]:
+    judge, draw = _adam(game.discriminator), _adam(game.model)
+    while game.step < steps:
+        rate = learning_rate(game.step, steps, lr)
+        real = draw_batch(data, n, generator)
+        game.judge_loss = step_down(
+            _judge_loss(game, real, generator, gamma), judge, rate
+        )
+        fake = game.model(game.model.noise(n, generator))
+        loss = generator_loss(game.discriminator(fake))
+        game.loss = step_down(loss, draw, rate)
+        game.ema.update_parameters(game.model)
+        game.step += 1
+        yield game
+
+
+def _judge_loss(
+    game: Game, real: Tensor, generator: torch.Generator, gamma: float
+) -> Tensor:
+    """Return the discriminator's loss on a batch of real data."""
+    fake = game.model.draw(len(real), generator=generator)
+    loss = discriminator_loss(
+        game.discriminator(real), game.discriminator(fake)
+    )
+    if gamma == 0:
+        return loss
+    return loss + gamma / 2 * r1_penalty(game.discriminator, real)
+
+
+def _adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), betas=(0.5, 0.99), fused=True)

@@ -1,0 +1,216 @@
+"""What the contest found, and what may be said of it.
+
+``results.csv`` has a row for each model at each moment that it was looked
+at. Verdicts are computed from it: a difference counts if its interval over
+the seeds leaves out 0.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+TABLE = Path(__file__).with_name("results.csv")
+
+COLUMNS = {
+    "phase": str,  # "search" for the settings, or "contest"
+    "task": str,
+    "entrant": str,
+    "config": json.loads,
+    "seed": int,
+    "steps": int,  # of the whole training
+    "step": int,  # when it was looked at
+    "seconds": float,  # of CPU, until then
+    "loss": float,  # mean since the last look
+    "judge_loss": float,  # the discriminator's, likewise
+    "distance": float,  # energy (ring), Frechet (digits), of a few samples
+    "weights_tv": float,  # total variation of the modes' shares
+    "modes_lost": int,
+    "energy": float,
+    "frechet": float,
+    "precision": float,
+    "recall": float,
+    "nats": float,  # -log p of held-out data, or a bound on it
+    "seconds_one": float,  # of CPU, to draw one sample
+    "seconds_thousand": float,
+    "passes": int,  # of a network, for one sample
+    "parameters": int,  # of what draws
+    "trained": int,  # parameters in all
+    "commit": str,
+    "machine": str,
+}
+NAMES = {
+    "diffusion": "the diffusion model",
+    "gan": "the plain GAN",
+    "gan-r1": "the GAN with R1",
+    "vae": "the VAE",
+    "flow": "the flow",
+    "kernels": "the kernel density",
+    "mixture": "the fitted mixture",
+    "real": "real data",
+}
+HIGHER_IS_BETTER = {"precision", "recall"}
+
+
+def read(path: str | Path = TABLE) -> list[dict]:
+    """Return the table's rows; an empty cell is None.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: its columns are not COLUMNS.
+    """
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        if table.fieldnames != list(COLUMNS):
+            raise ValueError(
+                f"{path} must have the columns {', '.join(COLUMNS)}; got "
+                f"{', '.join(table.fieldnames or ['none'])}"
+            )
+        return [
+            {
+                name: make(row[name]) if row[name] else None
+                for name, make in COLUMNS.items()
+            }
+            for row in table
+        ]
+
+
+def write(rows: Iterable[dict], path: str | Path = TABLE) -> None:
+    """Write the rows as a table; what a row lacks stays empty."""
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            table.writerow({name: _text(row.get(name)) for name in COLUMNS})
+
+
+def _text(value: object) -> object:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def trainings(rows: list[dict], task: str, entrant: str) -> list[list[dict]]:
+    """Return the contest's trainings of an entrant: its looks, by seed.
+
+    Raises:
+        ValueError: the contest had no such training.
+    """
+    mine = _select(rows, "contest", task, entrant)
+    seeds = sorted({row["seed"] for row in mine})
+    return [[row for row in mine if row["seed"] == seed] for seed in seeds]
+
+
+def searched(rows: list[dict], task: str, entrant: str) -> list[dict]:
+    """Return the trainings with which an entrant's settings were sought.
+
+    Raises:
+        ValueError: there was no such search.
+    """
+    return _select(rows, "search", task, entrant)
+
+
+def _select(
+    rows: list[dict], phase: str, task: str, entrant: str
+) -> list[dict]:
+    wanted = (phase, task, entrant)
+    found = [
+        row
+        for row in rows
+        if (row["phase"], row["task"], row["entrant"]) == wanted
+    ]
+    if not found:
+        raise ValueError(f"the table has no {phase} of {entrant} on {task}")
+    return found
+
+
+def values(rows: list[dict], task: str, entrant: str, measure: str) -> Tensor:
+    """Return a measure at the end of each training, (seeds,).
+
+    Raises:
+        ValueError: the entrant has no such measure there.
+    """
+    found = [looks[-1][measure] for looks in trainings(rows, task, entrant)]
+    if None in found:
+        raise ValueError(f"{entrant} on {task} has no {measure}")
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def mean_interval(x: Tensor) -> tuple[float, float]:
+    """Return the mean of (N,) and the half width of its 95 % interval.
+
+    By Student's t: the values are taken for normal, with unknown width.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    if len(x) < 2:
+        raise ValueError(f"an interval needs two values, got {len(x)}")
+    width = float(x.std()) / math.sqrt(len(x))
+    return float(x.mean()), float(stats.t.ppf(0.975, len(x) - 1)) * width
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two entrants under one measure, seed against seed."""
+
+    measure: str
+    names: tuple[str, str]
+    means: tuple[float, float]
+    difference: float  # first - second, mean over the seeds
+    half: float  # half the width of its 95 % interval
+
+    @property
+    def winner(self) -> str | None:
+        """The better one, or None if the interval has 0 in it."""
+        if abs(self.difference) <= self.half:
+            return None
+        first_is_higher = self.difference > 0
+        wants_high = self.measure in HIGHER_IS_BETTER
+        return self.names[0 if first_is_higher == wants_high else 1]
+
+    @property
+    def verdict(self) -> str:
+        """The comparison in words."""
+        first, second = (NAMES[name] for name in self.names)
+        if self.winner is None:
+            return f"no difference between {first} and {second} can be seen"
+        loser = self.names[self.winner == self.names[0]]
+        return f"{NAMES[self.winner]} is better than {NAMES[loser]}"
+
+
+def compare(
+    rows: list[dict], task: str, measure: str, first: str, second: str
+) -> Comparison:
+    """Return how two entrants differ, with an interval over the seeds.
+
+    Seed by seed, for both have had the same data.
+    """
+    a, b = (values(rows, task, name, measure) for name in (first, second))
+    difference, half = mean_interval(a - b)
+    means = (float(a.mean()), float(b.mean()))
+    return Comparison(measure, (first, second), means, difference, half)
+
+
+def rank_correlation(
+    rows: list[dict], task: str, entrant: str, loss: str = "loss"
+) -> Tensor:
+    """Return Spearman's correlation of loss and distance, (seeds,).
+
+    Over the looks of each training: near 1 where a falling loss means a
+    falling distance, near 0 where it means nothing.
+    """
+    found = [
+        stats.spearmanr(
+            [look[loss] for look in looks],
+            [look["distance"] for look in looks],
+        ).statistic
+        for looks in trainings(rows, task, entrant)
+    ]
+    return torch.tensor(found, dtype=torch.float64)

@@ -1,0 +1,206 @@
+"""The contest's table, and the words that are made of it."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from diffusion_lite.contest import (
+    SEARCH,
+    TASKS,
+    Job,
+    contest_jobs,
+    run,
+    start,
+)
+from diffusion_lite.results import (
+    COLUMNS,
+    Comparison,
+    compare,
+    mean_interval,
+    rank_correlation,
+    read,
+    searched,
+    trainings,
+    values,
+    write,
+)
+
+LOOPS = ("diffusion", "gan", "gan-r1", "vae", "flow")
+
+
+def rows_of(entrant, energies, **more):
+    """Return a contest's last looks, one for each seed."""
+    return [
+        dict.fromkeys(COLUMNS)
+        | {"phase": "contest", "task": "ring", "entrant": entrant}
+        | {"seed": seed, "step": 9, "energy": energy}
+        | more
+        for seed, energy in enumerate(energies)
+    ]
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    rows = rows_of("gan", [0.25, math.inf], config={"lr": 0.1, "T": 100})
+    write(rows, tmp_path / "table.csv")
+    assert read(tmp_path / "table.csv") == rows
+
+
+def test_another_table_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"phase, task, .* got a, b"):
+        read(tmp_path / "other.csv")
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none.csv")
+
+
+def test_values_come_seed_by_seed_from_the_last_look():
+    early = rows_of("gan", [9.0, 9.0])
+    late = rows_of("gan", [1.0, 2.0])
+    rows = [early[1], late[1], early[0], late[0]]
+    assert values(rows, "ring", "gan", "energy").tolist() == [1.0, 2.0]
+    assert len(trainings(rows, "ring", "gan")) == 2
+
+
+@pytest.mark.parametrize(
+    ("entrant", "measure", "words"),
+    [
+        ("vae", "energy", "no contest of vae on ring"),
+        ("gan", "nats", "gan on ring has no nats"),
+    ],
+)
+def test_what_was_not_measured_is_not_given(entrant, measure, words):
+    with pytest.raises(ValueError, match=words):
+        values(rows_of("gan", [1.0]), "ring", entrant, measure)
+
+
+def test_the_interval_covers_as_often_as_it_says(generator):
+    x = 3 + 2 * torch.randn(4000, 5, generator=generator).double()
+    means, halves = zip(*map(mean_interval, x), strict=True)
+    hit = (torch.tensor(means) - 3).abs() <= torch.tensor(halves)
+    assert float(hit.double().mean()) == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_value_has_no_interval():
+    with pytest.raises(ValueError, match="two values, got 1"):
+        mean_interval(torch.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("measure", "first", "winner"),
+    [
+        ("energy", [1.0, 1.2, 1.1], "gan"),
+        ("energy", [9.0, 9.2, 9.1], "vae"),
+        ("energy", [1.0, 9.0, 5.1], None),
+        ("recall", [9.0, 9.2, 9.1], "gan"),
+        ("recall", [1.0, 1.2, 1.1], "vae"),
+    ],
+)
+def test_the_verdict_falls_as_the_numbers_do(measure, first, winner):
+    rows = rows_of("gan", [0.0] * 3) + rows_of("vae", [0.0] * 3)
+    for row, value in zip(rows, [*first, 5.0, 5.1, 4.9], strict=True):
+        row[measure] = value
+    found = compare(rows, "ring", measure, "gan", "vae")
+    assert found.winner == winner
+    words = {
+        "gan": "the plain GAN is better than the VAE",
+        "vae": "the VAE is better than the plain GAN",
+        None: "no difference between the plain GAN and the VAE can be seen",
+    }
+    assert found.verdict == words[winner]
+
+
+def test_seeds_are_compared_in_pairs():
+    rows = rows_of("gan", [1.0, 5.0, 9.0]) + rows_of("vae", [2.0, 6.1, 9.9])
+    found = compare(rows, "ring", "energy", "gan", "vae")
+    assert found.difference == pytest.approx(-1.0)
+    pairs = stats.ttest_rel([1.0, 5.0, 9.0], [2.0, 6.1, 9.9])
+    interval = pairs.confidence_interval(0.95)
+    assert found.difference - found.half == pytest.approx(interval.low)
+    assert found.difference + found.half == pytest.approx(interval.high)
+    assert isinstance(found, Comparison)
+
+
+def test_a_rank_correlation_sees_order_alone():
+    looks = [
+        row | {"loss": loss, "judge_loss": -loss, "distance": math.exp(loss)}
+        for loss in (3.0, 2.0, 1.0, 0.5)
+        for row in rows_of("gan", [0.0])
+    ]
+    assert rank_correlation(looks, "ring", "gan").tolist() == [1.0]
+    back = rank_correlation(looks, "ring", "gan", "judge_loss")
+    assert back.tolist() == [-1.0]
+
+
+# ---- the table that is committed -------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def table():
+    return read()
+
+
+EACH = [(task, entrant) for task in SEARCH for entrant in SEARCH[task]]
+
+
+@pytest.mark.parametrize(("task", "entrant"), EACH)
+def test_the_table_has_the_whole_search(table, task, entrant):
+    configs = [row["config"] for row in searched(table, task, entrant)]
+    assert configs == SEARCH[task][entrant]
+
+
+@pytest.mark.parametrize(("task", "entrant"), EACH)
+def test_the_contest_is_what_follows_from_the_search(table, task, entrant):
+    jobs = contest_jobs(searched(table, task, entrant))
+    runs = trainings(table, task, entrant)
+    assert [looks[0]["seed"] for looks in runs] == [j.seed for j in jobs]
+    for job, looks in zip(jobs, runs, strict=True):
+        assert {look["steps"] for look in looks} == {looks[-1]["step"]}
+        # The table keeps six digits of the seconds: allow a step.
+        assert looks[-1]["step"] == pytest.approx(job.steps, abs=1)
+        assert all(look["config"] == job.config for look in looks)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("entrant", LOOPS)
+def test_parameters_are_those_of_the_code(table, task, entrant):
+    looks = trainings(table, task, entrant)[0]
+    job = Job(
+        "contest", task, entrant, looks[0]["config"], 0, looks[0]["steps"]
+    )
+    _, learner, _ = start(job)
+    sizes = [
+        sum(p.numel() for p in part.parameters()) for part in learner.parts
+    ]
+    assert looks[-1]["parameters"] == sizes[0]
+    assert looks[-1]["trained"] == sum(sizes)
+    assert looks[-1]["passes"] == learner.passes
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_side_had_the_same_seconds(table, task):
+    budget = TASKS[task].seconds
+    for entrant in LOOPS:
+        tried = searched(table, task, entrant)
+        spent = [row["seconds"] for row in tried]
+        spent += values(table, task, entrant, "seconds").tolist()
+        assert sum(spent) / len(spent) == pytest.approx(budget, rel=0.15)
+    searches = {len(searched(table, task, e)) for e in LOOPS}
+    assert len(searches) == 1
+
+
+def test_all_rows_are_of_one_commit_and_one_machine(table):
+    assert len({(row["commit"], row["machine"]) for row in table}) == 1
+
+
+@pytest.mark.parametrize("entrant", ["mixture", "vae"])
+def test_a_cheap_row_comes_out_again(table, entrant):
+    look = trainings(table, "ring", entrant)[0][0]
+    job = Job(
+        "contest", "ring", entrant, look["config"], look["seed"], look["steps"]
+    )
+    again = next(run(job))  # the first look, without what follows
+    assert again["step"] == look["step"]
+    # Other processors round otherwise, and training makes that grow.
+    assert again["distance"] == pytest.approx(look["distance"], rel=0.1)
