@@ -156,6 +156,44 @@ def mean_interval(x: Tensor) -> tuple[float, float]:
     return float(x.mean()), float(stats.t.ppf(0.975, len(x) - 1)) * width
 
 
+def in_words(x: Tensor) -> str:
+    """Return mean and interval of (N,) as text, to the digits that count."""
+    mean, half = mean_interval(x)
+    if half == 0:
+        return f"{mean:g}"
+    digits = max(0, 1 - math.floor(math.log10(half)))
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+
+
+def markdown_table(
+    rows: list[dict],
+    task: str,
+    entrants: dict[str, str],
+    measures: dict[str, str],
+) -> str:
+    """Return a table, a line a measure and a column an entrant.
+
+    Both arguments map a name in the results to its heading. A dash stands
+    where an entrant has no such measure.
+    """
+    lines = [
+        ["", *entrants.values()],
+        ["---", *["---:"] * len(entrants)],
+        *(
+            [title, *(_cell(rows, task, name, measure) for name in entrants)]
+            for measure, title in measures.items()
+        ),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(rows: list[dict], task: str, entrant: str, measure: str) -> str:
+    ends = [looks[-1][measure] for looks in trainings(rows, task, entrant)]
+    if None in ends:
+        return "–"
+    return in_words(torch.tensor(ends, dtype=torch.float64))
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two entrants under one measure, seed against seed."""

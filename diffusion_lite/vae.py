@@ -61,9 +61,10 @@ class VAE(nn.Module):
     ) -> Tensor:
         """Return an estimate of log p(x) itself, in nats: (B,).
 
-        log of the mean of p(x | z) p(z) / q(z | x), over draws of z: a
-        lower bound on average, and closer with more draws.
-        Book: eq-importance. Source: Burda et al. 2016, eq. 8.
+            log of the mean of p(x | z) p(z) / q(z | x), over draws of z: a
+            lower bound on average, and closer with more draws.
+            Book: eq-vae-marginal, eq-importance.
+        Source: Burda et al. 2016, eq. 8.
         """
         mean, variance = self.encode(x)
         weights = []

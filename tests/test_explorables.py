@@ -20,6 +20,7 @@ from diffusion_lite.explorables.denoiser import DenoiserExplorable
 from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import floats, halves, line_law
 from diffusion_lite.explorables.forward import ForwardExplorable
+from diffusion_lite.explorables.gan import GanExplorable
 from diffusion_lite.explorables.posterior import PosteriorExplorable
 from diffusion_lite.explorables.training import TrainingExplorable
 from diffusion_lite.networks import MLP, UNet
@@ -54,6 +55,7 @@ FIGURES = {
     "posterior": PosteriorExplorable,
     "denoiser": denoiser,
     "training": training,
+    "gan": GanExplorable,
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
+from diffusion_lite import results
 from diffusion_lite.contest import (
     SEARCH,
     TASKS,
@@ -18,6 +19,7 @@ from diffusion_lite.results import (
     COLUMNS,
     Comparison,
     compare,
+    in_words,
     mean_interval,
     rank_correlation,
     read,
@@ -131,6 +133,31 @@ def test_a_rank_correlation_sees_order_alone():
     assert rank_correlation(looks, "ring", "gan").tolist() == [1.0]
     back = rank_correlation(looks, "ring", "gan", "judge_loss")
     assert back.tolist() == [-1.0]
+
+
+def test_numbers_have_the_digits_that_count():
+    assert in_words(torch.tensor([1.0, 1.0])) == "1"
+    x = torch.tensor([0.01234, 0.0119, 0.0126]).double()
+    mean, half = mean_interval(x)
+    assert in_words(x) == f"{mean:.5f} ± {half:.5f}"
+    assert in_words(1e4 * x) == f"{1e4 * mean:.1f} ± {1e4 * half:.1f}"
+    assert in_words(1e7 * x) == f"{1e7 * mean:.0f} ± {1e7 * half:.0f}"
+
+
+def test_a_table_has_a_dash_where_nothing_was_measured():
+    rows = rows_of("gan", [1.0, 1.0]) + rows_of("vae", [2.0, 2.0], nats=3.0)
+    found = results.markdown_table(
+        rows,
+        "ring",
+        {"gan": "GAN", "vae": "VAE"},
+        {"energy": "energy distance", "nats": "nats"},
+    )
+    assert found.splitlines() == [
+        "|  | GAN | VAE |",
+        "| --- | ---: | ---: |",
+        "| energy distance | 1 | 2 |",
+        "| nats | – | 3 |",
+    ]
 
 
 # ---- the table that is committed -------------------------------------------

@@ -87,6 +87,9 @@ def test_the_bound_is_likelihood_minus_divergence():
 
 
 @pytest.mark.equation(
+    "eq-vae-marginal", oracle="quadrature over the latent, by scipy"
+)
+@pytest.mark.equation(
     "eq-importance", oracle="log p(x) by quadrature over the latent"
 )
 def test_more_draws_come_closer_to_the_likelihood(generator):

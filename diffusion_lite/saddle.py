@@ -1,0 +1,176 @@
+"""The smallest GAN: one number draws, another judges, and all is known.
+
+The data are the point 0. The generator draws the point theta, the
+discriminator's logit is psi x. The game ends at theta = psi = 0: a saddle
+of the value. A velocity maps (theta, psi) to where gradient steps pull them.
+Source: Mescheder et al. 2018, section 2.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from diffusion_lite.arguments import one_step
+from diffusion_lite.schedules import Schedule
+
+Velocity = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(theta, psi), each (...), to (theta', psi')."""
+
+
+def dirac_value(theta: Tensor, psi: Tensor) -> Tensor:
+    """Return gan_value of the two numbers: -log 2 + log sigmoid(-psi theta).
+
+    Book: eq-dirac-value. Source: Mescheder et al. 2018, section 2.2.
+    """
+    fake = torch.as_tensor(psi * theta)
+    return torch.nn.functional.logsigmoid(-fake) - torch.tensor(2.0).log()
+
+
+def minimax(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (psi, -theta) sigmoid(psi theta): psi up the value, theta down.
+
+    The two turn about 0 and keep theta^2 + psi^2.
+    Book: eq-dirac-minimax, eq-dirac-circle.
+    """
+    doubt = torch.sigmoid(psi * theta)
+    return psi * doubt, -theta * doubt
+
+
+def non_saturating(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+    """Return minimax, but theta goes up log sigmoid(psi theta).
+
+    theta^2 + psi^2 falls at the rate 2 u tanh(u / 2), with u = psi theta:
+    near 0 like 8 / time.
+    Book: eq-dirac-non-saturating, eq-dirac-creep.
+    """
+    return psi * torch.sigmoid(-psi * theta), minimax(theta, psi)[1]
+
+
+def wasserstein(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (psi, -theta): the value is the mean logits' difference.
+
+    Source: Arjovsky et al. 2017, without the bound on psi.
+    """
+    return psi, -theta
+
+
+def with_r1(velocity: Velocity, gamma: float) -> Velocity:
+    """Return the velocity where psi pays gamma / 2 psi^2, R1's penalty.
+
+    Book: eq-dirac-r1. Source: Mescheder et al. 2018, section 4.1.
+    """
+
+    def penalised(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+        d_theta, d_psi = velocity(theta, psi)
+        return d_theta, d_psi - gamma * psi
+
+    return penalised
+
+
+def with_consensus(velocity: Velocity, gamma: float) -> Velocity:
+    """Return the velocity v - gamma grad(|v|^2 / 2): both also slow down.
+
+    Book: eq-dirac-consensus. Source: Mescheder et al. 2017, section 3.
+    """
+
+    def agreed(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            at = [x.detach().clone().requires_grad_() for x in (theta, psi)]
+            speed = sum(v.square().sum() for v in velocity(*at)) / 2
+            slopes = torch.autograd.grad(speed, at)
+        return tuple(
+            v - gamma * slope
+            for v, slope in zip(velocity(theta, psi), slopes, strict=True)
+        )
+
+    return agreed
+
+
+def simultaneous_step(
+    velocity: Velocity, theta: Tensor, psi: Tensor, h: float
+) -> tuple[Tensor, Tensor]:
+    """Return both after a step of size h, each from where the other was."""
+    d_theta, d_psi = velocity(theta, psi)
+    return theta + h * d_theta, psi + h * d_psi
+
+
+def alternating_step(
+    velocity: Velocity, theta: Tensor, psi: Tensor, h: float
+) -> tuple[Tensor, Tensor]:
+    """Return psi after its step, and theta after one that knows of it.
+
+    Without a penalty, a step near 0 has two factors of size 1, for all h
+    up to 2 / turn, where turn is 1/2, or 1 for wasserstein.
+    Book: eq-dirac-alternating.
+    """
+    psi = psi + h * velocity(theta, psi)[1]
+    return theta + h * velocity(theta, psi)[0], psi
+
+
+def orbit(
+    step: Callable,
+    velocity: Velocity,
+    start: tuple[float, float],
+    h: float,
+    steps: int,
+) -> Tensor:
+    """Return where the game goes, in float64: (steps + 1, 2).
+
+    Raises:
+        ValueError: h is not positive, or steps < 1.
+    """
+    if not h > 0 or steps < 1:
+        raise ValueError(
+            f"h must be above 0 and steps at least 1, got {h} and {steps}"
+        )
+    point = tuple(torch.tensor(x, dtype=torch.float64) for x in start)
+    points = [torch.stack(point)]
+    for _ in range(steps):
+        point = step(velocity, *point, h)
+        points.append(torch.stack(point))
+    return torch.stack(points)
+
+
+def r1_eigenvalues(gamma: float, turn: float = 0.5) -> Tensor:
+    """Return the two rates near 0 with R1: complex, (2,).
+
+    -gamma / 2 +- sqrt(gamma^2 / 4 - turn^2), where turn is how fast the
+    game turns without it: 1/2, or 1 for wasserstein. Best is gamma = 2 turn.
+    Book: eq-dirac-r1-rates. Source: Mescheder et al. 2018, section 4.1.
+    """
+    root = torch.tensor(gamma**2 / 4 - turn**2, dtype=torch.complex128).sqrt()
+    return torch.stack([-gamma / 2 + root, -gamma / 2 - root])
+
+
+def consensus_eigenvalues(gamma: float, turn: float = 0.5) -> Tensor:
+    """Return the two rates near 0 with consensus: complex, (2,).
+
+    -gamma turn^2 +- i turn.
+    Book: eq-dirac-consensus-rates.
+    """
+    rate = torch.tensor(-gamma * turn**2 + turn * 1j, dtype=torch.complex128)
+    return torch.stack([rate, rate.conj()])
+
+
+def simultaneous_growth(rates: Tensor, h: float) -> float:
+    """Return the factor of the distance to 0 in a step near 0.
+
+    The larger |1 + h rate|: above 1 the game runs away. For the game
+    without a penalty, rates +- i / 2, it is sqrt(1 + h^2 / 4), for all h.
+    Book: eq-dirac-growth.
+    """
+    return float((1 + h * rates).abs().max())
+
+
+def bowl_loss(theta: Tensor, t: int, schedule: Schedule) -> Tensor:
+    """Return simple_loss of "all data lie at theta", for data at 0.
+
+    snr_t theta^2: this model's best denoiser is (x_t - sqrt(alpha_bar_t)
+    theta) / sqrt(1 - alpha_bar_t), linear in theta.
+    Book: eq-dirac-bowl.
+
+    Raises:
+        ValueError: t out of 1..T.
+    """
+    return schedule.snr[one_step(t, 1, schedule.T)] * theta**2
