@@ -99,12 +99,16 @@ class Handwriting:
         return draw_batch(self.data, n, generator)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return what the distances are taken in, (N, 64)."""
-        return metrics.digit_features(x)
+        """Return what the distances are taken in, (N, 64).
+
+        As on a screen, no ink is darker than black: x is clamped.
+        """
+        return metrics.digit_features(x.clamp(-1, 1))
 
     def shares(self, x: Tensor) -> Tensor:
         """Return the share of x that is read as each digit, (10,)."""
-        return metrics.digit_labels(x).bincount(minlength=10) / len(x)
+        labels = metrics.digit_labels(x.clamp(-1, 1))
+        return labels.bincount(minlength=10) / len(x)
 
 
 TASKS = {"ring": Ring, "digits": Handwriting}

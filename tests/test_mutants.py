@@ -15,13 +15,19 @@ import pytest
 import torch
 
 import test_elbo
+import test_flow
 import test_forward
+import test_gan
+import test_metrics
 import test_mixtures
 import test_networks
 import test_parameterization
 import test_posterior
+import test_results
+import test_saddle
 import test_sampling
 import test_schedules
+import test_vae
 from diffusion_lite.arguments import at
 from diffusion_lite.elbo import (
     best_variance,
@@ -34,12 +40,21 @@ from diffusion_lite.elbo import (
     normal_kl,
     simple_loss,
 )
+from diffusion_lite.flow import Flow
 from diffusion_lite.forward import (
     class_probs,
     q_mean_variance,
     q_sample,
     q_step,
 )
+from diffusion_lite.gan import (
+    gan_value,
+    generator_loss,
+    jensen_shannon,
+    optimal_logit,
+    r1_penalty,
+)
+from diffusion_lite.metrics import precision_recall
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import MLP, time_embedding
 from diffusion_lite.parameterization import score_from_eps, v_from_x_0_eps
@@ -50,12 +65,20 @@ from diffusion_lite.posterior import (
     posterior_variance,
     reverse_variance,
 )
+from diffusion_lite.results import mean_interval
+from diffusion_lite.saddle import (
+    alternating_step,
+    non_saturating,
+    simultaneous_step,
+    with_r1,
+)
 from diffusion_lite.sampling import clamp_x_0, ddpm_step
 from diffusion_lite.schedules import (
     Schedule,
     cosine_schedule,
     linear_schedule,
 )
+from diffusion_lite.vae import VAE, reparameterise
 
 right_eps = GaussianMixture.eps
 
@@ -321,6 +344,81 @@ class LayersInAList(MLP):
 def embedding_with_axes_mixed_up(t, dim):
     emb = time_embedding(t, dim)
     return emb.T.reshape(emb.shape)
+
+
+# ---- the other families ----------------------------------------------------
+
+right_elbo, right_log_prob = VAE.elbo, Flow.log_prob
+right_precision_recall = precision_recall
+
+
+def value_that_praises_fakes(real_logit, fake_logit):
+    logsigmoid = torch.nn.functional.logsigmoid
+    return logsigmoid(real_logit).mean() + logsigmoid(fake_logit).mean()
+
+
+def logit_upside_down(x, data, model):
+    return model.log_prob(x) - data.log_prob(x)
+
+
+def divergence_without_the_middle(data, model, *, generator, n=100_000):
+    def kl(p, q):
+        x = p.sample(n, generator=generator)
+        return (p.log_prob(x) - q.log_prob(x)).mean()
+
+    return (kl(data, model) + kl(model, data)) / 2
+
+
+def saturating_loss(fake_logit):
+    return torch.nn.functional.logsigmoid(-fake_logit).mean()
+
+
+def slope_without_the_square(discriminator, x):
+    return r1_penalty(discriminator, x).sqrt()
+
+
+def generator_that_goes_up(theta, psi):
+    d_theta, d_psi = non_saturating(theta, psi)
+    return -d_theta, d_psi
+
+
+def r1_without_the_half(velocity, gamma):
+    return with_r1(velocity, 2 * gamma)
+
+
+def turn_that_knows_nothing(velocity, theta, psi, h):
+    return simultaneous_step(velocity, theta, psi, h)
+
+
+def elbo_plus_the_divergence(self, x, *, generator):
+    mean, variance = self.encode(x)
+    kl = normal_kl(mean, variance, 0 * mean, torch.ones_like(mean)).sum(1)
+    return right_elbo(self, x, generator=generator) + 2 * kl
+
+
+def variance_for_the_std(mean, variance, noise):
+    return mean + variance * noise
+
+
+@torch.no_grad()
+def draw_without_noise(self, n, *, generator):
+    return self.decode(torch.randn(n, self.latent_dim, generator=generator))
+
+
+def density_without_the_determinant(self, x):
+    return right_log_prob(self, x) - self(x)[1]
+
+
+def density_with_the_determinant_upside_down(self, x):
+    return right_log_prob(self, x) - 2 * self(x)[1]
+
+
+def recall_for_precision(x, data, k=3):
+    return right_precision_recall(x, data, k)[::-1]
+
+
+def interval_of_a_known_width(x):
+    return float(x.mean()), 1.96 * float(x.std()) / len(x) ** 0.5
 
 
 MUTANTS = [
@@ -628,6 +726,98 @@ MUTANTS = [
         embedding_with_axes_mixed_up,
         test_networks.test_the_nearest_embedding_of_t_is_its_neighbour,
         {"dim": 32},
+    ),
+    Mutant(
+        "a value that praises fakes",
+        gan_value,
+        value_that_praises_fakes,
+        test_gan.test_the_value_is_minus_a_classifiers_cross_entropy,
+    ),
+    Mutant(
+        "a best discriminator upside down",
+        optimal_logit,
+        logit_upside_down,
+        test_gan.test_no_discriminator_beats_the_optimal_one,
+    ),
+    Mutant(
+        "Jensen-Shannon without the middle",
+        jensen_shannon,
+        divergence_without_the_middle,
+        test_gan.test_jensen_shannon_is_that_of_quadrature,
+    ),
+    Mutant(
+        "a generator's loss that saturates",
+        generator_loss,
+        saturating_loss,
+        test_gan.test_the_non_saturating_loss_pulls_where_the_value_does_not,
+    ),
+    Mutant(
+        "R1 without the square",
+        r1_penalty,
+        slope_without_the_square,
+        test_gan.test_r1_is_the_squared_slope,
+    ),
+    Mutant(
+        "a generator that goes the wrong way",
+        non_saturating,
+        generator_that_goes_up,
+        test_saddle.test_non_saturating_goes_down_the_generators_loss,
+        {"at": (0.7, -0.4)},
+    ),
+    Mutant(
+        "R1 without its half",
+        with_r1,
+        r1_without_the_half,
+        test_saddle.test_r1_pulls_psi_alone,
+        {"at": (0.7, -0.4)},
+    ),
+    Mutant(
+        "a turn that does not know of the other's",
+        alternating_step,
+        turn_that_knows_nothing,
+        test_saddle.test_alternating_steps_circle_up_to_a_size,
+    ),
+    Mutant(
+        "8: a VAE's divergence with the wrong sign",
+        (VAE, "elbo"),
+        elbo_plus_the_divergence,
+        test_vae.test_the_bound_misses_by_the_divergence_to_the_posterior,
+    ),
+    Mutant(
+        "3: a variance taken for a standard deviation, in a VAE",
+        reparameterise,
+        variance_for_the_std,
+        test_vae.test_a_draw_has_its_moments_and_its_slope,
+    ),
+    Mutant(
+        "a VAE that draws without its noise",
+        (VAE, "draw"),
+        draw_without_noise,
+        test_vae.test_draws_have_the_decoders_noise,
+    ),
+    Mutant(
+        "a flow without the determinant",
+        (Flow, "log_prob"),
+        density_without_the_determinant,
+        test_flow.test_the_density_is_that_of_the_draws,
+    ),
+    Mutant(
+        "a flow with the determinant upside down",
+        (Flow, "log_prob"),
+        density_with_the_determinant_upside_down,
+        test_flow.test_the_density_is_that_of_the_draws,
+    ),
+    Mutant(
+        "precision and recall exchanged",
+        precision_recall,
+        recall_for_precision,
+        test_metrics.test_precision_sees_what_is_invented_recall_what_is_missing,
+    ),
+    Mutant(
+        "an interval with 1.96 for five seeds",
+        mean_interval,
+        interval_of_a_known_width,
+        test_results.test_the_interval_covers_as_often_as_it_says,
     ),
 ]
 

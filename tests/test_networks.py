@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from diffusion_lite.networks import (
     MLP,
@@ -11,6 +12,7 @@ from diffusion_lite.networks import (
     ResBlock,
     TimedLayer,
     UNet,
+    perceptron,
     time_embedding,
 )
 
@@ -226,3 +228,11 @@ def test_bad_input_is_named():
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_perceptron_has_its_layers(generator):
+    net = perceptron(3, 8, 2, 5, nn.LeakyReLU)
+    kinds = [type(layer) for layer in net]
+    assert kinds == [nn.Linear, nn.LeakyReLU] * 2 + [nn.Linear]
+    assert net(torch.randn(4, 3, generator=generator)).shape == (4, 5)
+    assert isinstance(perceptron(3, 8, 1, 5)[1], nn.SiLU)

@@ -7,14 +7,6 @@ import torch
 from scipy import stats
 
 from diffusion_lite import results
-from diffusion_lite.contest import (
-    SEARCH,
-    TASKS,
-    Job,
-    contest_jobs,
-    run,
-    start,
-)
 from diffusion_lite.results import (
     COLUMNS,
     Comparison,
@@ -23,13 +15,10 @@ from diffusion_lite.results import (
     mean_interval,
     rank_correlation,
     read,
-    searched,
     trainings,
     values,
     write,
 )
-
-LOOPS = ("diffusion", "gan", "gan-r1", "vae", "flow")
 
 
 def rows_of(entrant, energies, **more):
@@ -158,76 +147,3 @@ def test_a_table_has_a_dash_where_nothing_was_measured():
         "| energy distance | 1 | 2 |",
         "| nats | – | 3 |",
     ]
-
-
-# ---- the table that is committed -------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def table():
-    return read()
-
-
-EACH = [(task, entrant) for task in SEARCH for entrant in SEARCH[task]]
-
-
-@pytest.mark.parametrize(("task", "entrant"), EACH)
-def test_the_table_has_the_whole_search(table, task, entrant):
-    configs = [row["config"] for row in searched(table, task, entrant)]
-    assert configs == SEARCH[task][entrant]
-
-
-@pytest.mark.parametrize(("task", "entrant"), EACH)
-def test_the_contest_is_what_follows_from_the_search(table, task, entrant):
-    jobs = contest_jobs(searched(table, task, entrant))
-    runs = trainings(table, task, entrant)
-    assert [looks[0]["seed"] for looks in runs] == [j.seed for j in jobs]
-    for job, looks in zip(jobs, runs, strict=True):
-        assert {look["steps"] for look in looks} == {looks[-1]["step"]}
-        # The table keeps six digits of the seconds: allow a step.
-        assert looks[-1]["step"] == pytest.approx(job.steps, abs=1)
-        assert all(look["config"] == job.config for look in looks)
-
-
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("entrant", LOOPS)
-def test_parameters_are_those_of_the_code(table, task, entrant):
-    looks = trainings(table, task, entrant)[0]
-    job = Job(
-        "contest", task, entrant, looks[0]["config"], 0, looks[0]["steps"]
-    )
-    _, learner, _ = start(job)
-    sizes = [
-        sum(p.numel() for p in part.parameters()) for part in learner.parts
-    ]
-    assert looks[-1]["parameters"] == sizes[0]
-    assert looks[-1]["trained"] == sum(sizes)
-    assert looks[-1]["passes"] == learner.passes
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_every_side_had_the_same_seconds(table, task):
-    budget = TASKS[task].seconds
-    for entrant in LOOPS:
-        tried = searched(table, task, entrant)
-        spent = [row["seconds"] for row in tried]
-        spent += values(table, task, entrant, "seconds").tolist()
-        assert sum(spent) / len(spent) == pytest.approx(budget, rel=0.15)
-    searches = {len(searched(table, task, e)) for e in LOOPS}
-    assert len(searches) == 1
-
-
-def test_all_rows_are_of_one_commit_and_one_machine(table):
-    assert len({(row["commit"], row["machine"]) for row in table}) == 1
-
-
-@pytest.mark.parametrize("entrant", ["mixture", "vae"])
-def test_a_cheap_row_comes_out_again(table, entrant):
-    look = trainings(table, "ring", entrant)[0][0]
-    job = Job(
-        "contest", "ring", entrant, look["config"], look["seed"], look["steps"]
-    )
-    again = next(run(job))  # the first look, without what follows
-    assert again["step"] == look["step"]
-    # Other processors round otherwise, and training makes that grow.
-    assert again["distance"] == pytest.approx(look["distance"], rel=0.1)

@@ -17,9 +17,12 @@ from diffusion_lite.elbo import eps_error
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from diffusion_lite.training import (
+    draw_batch,
+    fit,
     learning_rate,
     load_checkpoint,
     save_checkpoint,
+    step_down,
     train,
 )
 
@@ -420,3 +423,64 @@ def test_load_checkpoint_brings_the_state_back(checkpoint):
     load_checkpoint(state, checkpoint)
     assert state.step == 5
     assert same_weights(state.model, stop_at(5, run(mlp())).model)
+
+
+# ---- any one loss -----------------------------------------------------------
+
+
+def line_fit(generator, steps=300, **changes):
+    """Fit y = 2 x + 1 by a straight line."""
+    x = torch.randn(500, 1, generator=generator)
+    model = torch.nn.Linear(1, 1)
+    options = {"batch_size": 64, "lr": 0.1, "steps": steps} | changes
+
+    def loss(rows):
+        return (model(rows[:, :1]) - rows[:, 1:]).square().mean()
+
+    data = torch.cat([x, 2 * x + 1], dim=1)
+    return fit(model, loss, data, generator=generator, **options)
+
+
+def test_fit_goes_down_any_loss(generator):
+    torch.manual_seed(0)
+    states = [(state.step, state.loss, state) for state in line_fit(generator)]
+    assert [step for step, *_ in states] == list(range(1, 301))
+    assert states[-1][1] < 1e-4 < states[0][1]
+    ema = states[-1][2].ema.module
+    assert float(ema.weight.detach()) == pytest.approx(2, abs=0.05)
+    assert float(ema.bias.detach()) == pytest.approx(1, abs=0.05)
+
+
+def test_fit_has_the_rates_of_train(generator, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        training,
+        "learning_rate",
+        lambda *given: asked.append(given) or learning_rate(*given),
+    )
+    for _ in line_fit(generator, steps=3):
+        pass
+    assert asked == [(0, 3, 0.1), (1, 3, 0.1), (2, 3, 0.1)]
+
+
+def test_fit_refuses_what_train_refuses(generator):
+    with pytest.raises(ValueError, match="lr = 2"):
+        line_fit(generator, lr=2.0)
+
+
+def test_a_step_is_clipped_and_checked():
+    p = torch.nn.Parameter(torch.zeros(1))
+    sgd = torch.optim.SGD([p], lr=9.0)
+    assert step_down((1000 * p + 5).sum(), sgd, 0.5) == 5.0
+    assert float(p.detach()) == pytest.approx(-0.5)  # a slope of 1, at most
+    before = p.detach().clone()
+    with pytest.raises(FloatingPointError, match="the loss is nan: lower lr"):
+        step_down((p * math.nan).sum(), sgd, 0.5)
+    assert torch.equal(p.detach(), before)
+
+
+def test_a_batch_is_drawn_from_the_data(generator):
+    data = torch.arange(10).double()[:, None]
+    rows = draw_batch(data, 2000, generator)
+    assert rows.dtype == torch.float32
+    assert set(rows[:, 0].tolist()) == set(range(10))
