@@ -48,7 +48,8 @@ class Flow(nn.Module):
     Shapes: x (B, *shape), z (B, D) with D the entries of a sample.
 
     Raises:
-        ValueError: fewer than two entries in a sample, or layers < 2.
+        ValueError: fewer than two entries in a sample, layers < 2, or an
+            x that is not (B, *shape).
     """
 
     def __init__(
@@ -69,7 +70,12 @@ class Flow(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (B, D) and log |det dz/dx| (B,)."""
-        h, log_det = batch("x", x).flatten(1), 0.0
+        if batch("x", x).shape[1:] != self.shape:
+            raise ValueError(
+                f"x must be (B, {', '.join(map(str, self.shape))}), got "
+                f"{tuple(x.shape)}"
+            )
+        h, log_det = x.flatten(1), 0.0
         for coupling in self.couplings:
             h, more = coupling(h)
             log_det = log_det + more

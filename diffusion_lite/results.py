@@ -222,6 +222,14 @@ class Comparison:
         loser = self.names[self.winner == self.names[0]]
         return f"{NAMES[self.winner]} is better than {NAMES[loser]}"
 
+    def sentence(self, title: str) -> str:
+        """The verdict with its numbers, for a measure of that title."""
+        first, second = (f"{mean:.2g}" for mean in self.means)
+        return (
+            f"{title}: {self.verdict} ({first} against {second}; the "
+            f"difference is {self.difference:.2g} ± {self.half:.2g})."
+        )
+
 
 def compare(
     rows: list[dict], task: str, measure: str, first: str, second: str
@@ -252,3 +260,125 @@ def rank_correlation(
         for looks in trainings(rows, task, entrant)
     ]
     return torch.tensor(found, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that is often made, what was measured, and what follows."""
+
+    claim: str
+    measured: str
+    verdict: str
+
+
+def claims(rows: list[dict]) -> list[Claim]:
+    """Return the claims about GANs and diffusion, judged by the contest."""
+    return [
+        claim_about_losses(rows),
+        claim_about_networks(rows),
+        claim_about_collapse(rows),
+        claim_about_quality(rows),
+        claim_about_speed(rows),
+    ]
+
+
+def claim_about_losses(rows: list[dict]) -> Claim:
+    """Judge whether a loss tells of the quality: by its rank correlation."""
+    told = {
+        (task, name): float(rank_correlation(rows, task, name).mean())
+        for task in ("ring", "digits")
+        for name in ("diffusion", "gan", "gan-r1")
+    }
+    measured = "; ".join(
+        f"{NAMES[name]} {told['ring', name]:.2f} and "
+        f"{told['digits', name]:.2f}"
+        for name in ("diffusion", "gan", "gan-r1")
+    )
+    plain, mended, other = (
+        max(told["ring", name], told["digits", name])
+        for name in ("gan", "gan-r1", "diffusion")
+    )
+    verdict = {
+        (False, False): "true: a GAN's loss says little of its quality",
+        (False, True): "true of the plain GAN; with R1 the loss tells",
+        (True, True): "wrong here: the loss tells",
+        (True, False): "wrong of the plain GAN",
+    }[plain > 0.5, mended > 0.5]
+    if other <= 0.5:
+        verdict += "; but neither does the diffusion loss"
+    return Claim(
+        "A GAN's losses often do not converge; a diffusion loss does.",
+        f"rank correlation of loss and distance, ring and digits: {measured}",
+        verdict,
+    )
+
+
+def claim_about_networks(rows: list[dict]) -> Claim:
+    """Judge whether a GAN trains more than it draws with."""
+    draws, trains, alone = (
+        float(values(rows, "digits", name, measure).mean())
+        for name, measure in (
+            ("gan-r1", "parameters"),
+            ("gan-r1", "trained"),
+            ("diffusion", "trained"),
+        )
+    )
+    return Claim(
+        "A GAN needs a second network.",
+        f"{trains / draws:.1f} times the parameters that it draws with are "
+        f"trained; {alone / draws:.1f} times by the diffusion model",
+        "true" if trains > 1.5 * alone else "wrong",
+    )
+
+
+def claim_about_collapse(rows: list[dict]) -> Claim:
+    """Judge whether GANs lose modes and diffusion models do not."""
+    lost = {
+        name: sum(
+            float(values(rows, task, name, "modes_lost").sum())
+            for task in ("ring", "digits")
+        )
+        for name in ("diffusion", "gan", "gan-r1")
+    }
+    some = [name for name, count in lost.items() if count]
+    return Claim(
+        "GANs lose modes, diffusion models never do.",
+        "modes lost in all trainings: "
+        + ", ".join(f"{NAMES[name]} {lost[name]:.0f}" for name in lost),
+        "lost by nobody here"
+        if not some
+        else "lost here by " + " and ".join(NAMES[name] for name in some),
+    )
+
+
+def claim_about_quality(rows: list[dict]) -> Claim:
+    """Judge whether the diffusion model draws better than the best GAN."""
+    found = {
+        task: compare(rows, task, measure, "diffusion", "gan-r1")
+        for task, measure in (("ring", "energy"), ("digits", "frechet"))
+    }
+    won = [task for task, each in found.items() if each.winner == "diffusion"]
+    return Claim(
+        "Diffusion models beat GANs.",
+        "; ".join(f"{task}: {each.verdict}" for task, each in found.items()),
+        {0: "wrong here", 1: "true on the " + "".join(won), 2: "true here"}[
+            len(won)
+        ],
+    )
+
+
+def claim_about_speed(rows: list[dict]) -> Claim:
+    """Judge whether drawing from a diffusion model is slow."""
+    times = {
+        task: float(
+            values(rows, task, "diffusion", "seconds_thousand").mean()
+            / values(rows, task, "gan-r1", "seconds_thousand").mean()
+        )
+        for task in ("ring", "digits")
+    }
+    return Claim(
+        "Drawing from a diffusion model is slow.",
+        "a thousand samples take "
+        + ", ".join(f"{x:,.0f} times as long ({t})" for t, x in times.items()),
+        "true" if min(times.values()) > 2 else "wrong here",
+    )

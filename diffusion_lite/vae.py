@@ -61,11 +61,16 @@ class VAE(nn.Module):
     ) -> Tensor:
         """Return an estimate of log p(x) itself, in nats: (B,).
 
-            log of the mean of p(x | z) p(z) / q(z | x), over draws of z: a
-            lower bound on average, and closer with more draws.
-            Book: eq-vae-marginal, eq-importance.
+        log of the mean of p(x | z) p(z) / q(z | x), over draws of z: a
+        lower bound on average, and closer with more draws.
+        Book: eq-vae-marginal, eq-importance.
         Source: Burda et al. 2016, eq. 8.
+
+        Raises:
+            ValueError: draws < 1.
         """
+        if draws < 1:
+            raise ValueError(f"draws must be at least 1, got {draws}")
         mean, variance = self.encode(x)
         weights = []
         for _ in range(draws):

@@ -64,9 +64,7 @@ def test_the_density_is_that_of_the_draws(generator):
     mass = model.log_prob(grid).exp().reshape(601, 601) * cell
     assert float(mass.sum()) == pytest.approx(1, abs=1e-3)
     n = 40_000
-    # draw makes float32 noise, and the model takes float64.
-    z = torch.randn(n, 2, generator=generator).double()
-    x = model.inverse(z)
+    x = model.float().draw(n, generator=generator)
     for low, high in ((-1.0, 0.0), (0.0, 0.5), (0.5, 2.0)):
         inside = ((x > low) & (x < high)).all(1).double().mean()
         i = (line > low) & (line < high)
@@ -117,3 +115,15 @@ def test_draws_have_the_shape_of_the_data(generator):
 def test_a_flow_that_leaves_an_entry_alone_is_refused(shape, layers):
     with pytest.raises(ValueError, match="each entry moves; got shape"):
         Flow(shape, layers)
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (5, 3), (2,), (0, 2)])
+def test_an_x_of_another_shape_is_refused(shape):
+    # (5, 1) times a mask of 2 entries would give (5, 2), and a wrong number.
+    with pytest.raises(ValueError, match=r"x must be .*got"):
+        Flow((2,)).log_prob(torch.zeros(shape))
+
+
+def test_an_x_that_is_not_finite_is_refused():
+    with pytest.raises(ValueError, match="x must be finite, got 1 NaN"):
+        Flow((2,))(torch.tensor([[0.0, math.nan]]))

@@ -147,3 +147,137 @@ def test_a_table_has_a_dash_where_nothing_was_measured():
         "| energy distance | 1 | 2 |",
         "| nats | – | 3 |",
     ]
+
+
+# ---- claims -----------------------------------------------------------------
+
+
+def contest_of(**changes):
+    """Return a contest's rows where nothing differs, but for the changes.
+
+    A change is {(task, entrant): {measure: value}}, one value for all looks
+    or a list with one for each of the three looks.
+    """
+    rows = []
+    for task in ("ring", "digits"):
+        for name in ("diffusion", "gan", "gan-r1"):
+            for seed in range(3):
+                for look in range(3):
+                    row = {
+                        "phase": "contest",
+                        "task": task,
+                        "entrant": name,
+                        "seed": seed,
+                        "step": look,
+                        "loss": 3.0 - look,
+                        "distance": 3.0 - look,
+                        "energy": 1.0 + 0.01 * seed,
+                        "frechet": 1.0 + 0.01 * seed,
+                        "modes_lost": 0,
+                        "parameters": 100,
+                        "trained": 100,
+                        "seconds_thousand": 1.0,
+                    }
+                    for key, value in changes.get(
+                        f"{task}_{name.replace('-', '_')}", {}
+                    ).items():
+                        many = isinstance(value, list)
+                        row[key] = value[look] if many else value
+                    rows.append(dict.fromkeys(COLUMNS) | row)
+    return rows
+
+
+MEANINGLESS = {"loss": [1.0, 3.0, 2.0]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "wrong here: the loss tells"),
+        (
+            {"ring_gan": MEANINGLESS, "digits_gan": MEANINGLESS},
+            "true of the plain GAN; with R1 the loss tells",
+        ),
+        (
+            {
+                f"{task}_{name}": MEANINGLESS
+                for task in ("ring", "digits")
+                for name in ("gan", "gan_r1", "diffusion")
+            },
+            (
+                "true: a GAN's loss says little of its quality; but neither "
+                "does the diffusion loss"
+            ),
+        ),
+        (
+            {"ring_gan_r1": MEANINGLESS, "digits_gan_r1": MEANINGLESS},
+            "wrong of the plain GAN",
+        ),
+    ],
+)
+def test_the_claim_about_losses(changes, verdict):
+    assert results.claim_about_losses(contest_of(**changes)).verdict == verdict
+
+
+def test_the_claim_about_networks():
+    assert results.claim_about_networks(contest_of()).verdict == "wrong"
+    two = contest_of(digits_gan_r1={"trained": 200})
+    claim = results.claim_about_networks(two)
+    assert claim.verdict == "true"
+    assert "2.0 times" in claim.measured
+
+
+def test_the_claim_about_collapse():
+    nobody = results.claim_about_collapse(contest_of())
+    assert nobody.verdict == "lost by nobody here"
+    lost = contest_of(
+        ring_gan={"modes_lost": 2}, ring_diffusion={"modes_lost": 1}
+    )
+    claim = results.claim_about_collapse(lost)
+    assert (
+        claim.verdict == "lost here by the diffusion model and the plain GAN"
+    )
+    assert "the plain GAN 6" in claim.measured
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "wrong here"),
+        ({"ring_diffusion": {"energy": 0.5}}, "true on the ring"),
+        ({"digits_diffusion": {"frechet": 0.5}}, "true on the digits"),
+        (
+            {
+                "ring_diffusion": {"energy": 0.5},
+                "digits_diffusion": {"frechet": 0.5},
+            },
+            "true here",
+        ),
+        ({"ring_diffusion": {"energy": 1.5}}, "wrong here"),
+    ],
+)
+def test_the_claim_about_quality(changes, verdict):
+    found = results.claim_about_quality(contest_of(**changes))
+    assert found.verdict == verdict
+
+
+def test_the_claim_about_speed():
+    assert results.claim_about_speed(contest_of()).verdict == "wrong here"
+    slow = {"seconds_thousand": 1000.0}
+    rows = contest_of(ring_diffusion=slow, digits_diffusion=slow)
+    claim = results.claim_about_speed(rows)
+    assert claim.verdict == "true"
+    assert "1,000 times as long (ring)" in claim.measured
+
+
+def test_every_claim_is_judged():
+    assert len({claim.claim for claim in results.claims(contest_of())}) == 5
+
+
+def test_a_sentence_has_its_numbers():
+    rows = rows_of("gan", [1.0, 1.2, 1.1]) + rows_of("vae", [5.0, 5.1, 4.9])
+    found = compare(rows, "ring", "energy", "gan", "vae")
+    assert found.sentence("Energy") == (
+        "Energy: the plain GAN is better than the VAE (1.1 against 5; the "
+        f"difference is -3.9 ± {found.half:.2g})."
+    )

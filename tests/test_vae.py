@@ -129,6 +129,25 @@ def test_draws_have_the_decoders_noise(generator):
     assert float(x.std()) == pytest.approx(math.exp(-1), rel=0.03)
 
 
+def test_draws_follow_the_models_own_law(generator):
+    # P(both entries in a box), by quadrature over z, against 40,000 draws.
+    model, n = small(), 40_000
+    std = float(model.log_std.exp())
+
+    def inside(z, low, high):
+        mean = model.decode(torch.tensor([[z]]).double())[0].numpy()
+        box = stats.norm.cdf(high, mean, std) - stats.norm.cdf(low, mean, std)
+        return stats.norm.pdf(z) * box.prod()
+
+    x = model.float().draw(n, generator=generator)
+    model.double()
+    for low, high in ((-0.5, 0.0), (0.0, 0.5), (-1.0, 1.0)):
+        expected, _ = integrate.quad(inside, -8, 8, args=(low, high))
+        found = float(((x > low) & (x < high)).all(1).double().mean())
+        error = (expected * (1 - expected) / n) ** 0.5
+        assert abs(found - expected) < 4 * error
+
+
 def test_sizes_are_those_of_the_denoisers():
     def size(model):
         return sum(p.numel() for p in model.parameters())
@@ -171,3 +190,14 @@ def test_the_bound_stays_below_the_laws_own_likelihood(generator):
 def test_no_samples_cannot_be_drawn(generator):
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         point_vae().draw(0, generator=generator)
+
+
+def test_an_estimate_needs_a_draw(generator):
+    with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
+        small().log_prob(torch.zeros(3, 2), draws=0, generator=generator)
+
+
+def test_an_x_that_is_not_finite_is_refused(generator):
+    x = torch.tensor([[0.0, math.inf]])
+    with pytest.raises(ValueError, match="x must be finite, got 1 NaN"):
+        point_vae().elbo(x, generator=generator)
