@@ -154,9 +154,9 @@ def consensus_eigenvalues(gamma: float, turn: float = 0.5) -> Tensor:
 
 
 def simultaneous_growth(rates: Tensor, h: float) -> float:
-    """Return the factor of the distance to 0 in a step near 0.
+    """Return the factor of the distance to 0 in a step, in the long run.
 
-    The larger |1 + h rate|: above 1 the game runs away. For the game
+    Near 0, the larger |1 + h rate|: above 1 the game runs away. For the game
     without a penalty, rates +- i / 2, it is sqrt(1 + h^2 / 4), for all h.
     Book: eq-dirac-growth.
     """
