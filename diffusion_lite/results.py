@@ -346,9 +346,9 @@ def claim_about_collapse(rows: list[dict]) -> Claim:
         "GANs lose modes, diffusion models never do.",
         "modes lost in all trainings: "
         + ", ".join(f"{NAMES[name]} {lost[name]:.0f}" for name in lost),
-        "here lost by " + (by[True] or "nobody") + ", and not by " + by[False]
-        if by[True] and by[False]
-        else "here lost by " + ("all" if by[True] else "nobody"),
+        "here lost by "
+        + (by[True] or "nobody")
+        + (", and not by " + by[False] if by[True] and by[False] else ""),
     )
 
 
