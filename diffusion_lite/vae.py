@@ -42,7 +42,8 @@ class VAE(nn.Module):
         """Return a lower bound on log p(x), in nats: (B,).
 
         E[log p(x | z)] - KL(q(z | x) || N(0, I)), with one draw of z.
-        Book: eq-vae-elbo, eq-vae-kl. Source: Kingma and Welling 2014, eq. 3.
+        Book: eq-vae-elbo, eq-vae-gap, eq-vae-kl.
+        Source: Kingma and Welling 2014, eq. 1 and 3.
         """
         mean, variance = self.encode(x)
         z = reparameterise(mean, variance, _noise(mean, generator))

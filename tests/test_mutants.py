@@ -38,9 +38,10 @@ from diffusion_lite.elbo import (
     elbo_weight,
     eps_error,
     normal_kl,
+    normal_log_prob,
     simple_loss,
 )
-from diffusion_lite.flow import Flow
+from diffusion_lite.flow import Coupling, Flow
 from diffusion_lite.forward import (
     class_probs,
     q_mean_variance,
@@ -68,8 +69,16 @@ from diffusion_lite.posterior import (
 from diffusion_lite.results import mean_interval
 from diffusion_lite.saddle import (
     alternating_step,
+    bowl_loss,
+    consensus_eigenvalues,
+    dirac_value,
+    minimax,
     non_saturating,
+    r1_eigenvalues,
+    simultaneous_growth,
     simultaneous_step,
+    wasserstein,
+    with_consensus,
     with_r1,
 )
 from diffusion_lite.sampling import clamp_x_0, ddpm_step
@@ -349,6 +358,7 @@ def embedding_with_axes_mixed_up(t, dim):
 # ---- the other families ----------------------------------------------------
 
 right_elbo, right_log_prob = VAE.elbo, Flow.log_prob
+right_estimate, right_coupling = VAE.log_prob, Coupling.forward
 right_precision_recall = precision_recall
 
 
@@ -390,14 +400,106 @@ def turn_that_knows_nothing(velocity, theta, psi, h):
     return simultaneous_step(velocity, theta, psi, h)
 
 
+def step_that_knows_too_much(velocity, theta, psi, h):
+    return alternating_step(velocity, theta, psi, h)
+
+
+def value_with_the_logits_sign_turned(theta, psi):
+    return dirac_value(theta, -psi)
+
+
+def minimax_with_the_players_swapped(theta, psi):
+    d_theta, d_psi = minimax(theta, psi)
+    return -d_theta, -d_psi
+
+
+def minimax_with_the_other_sigmoid(theta, psi):
+    d_theta, d_psi = minimax(-theta, psi)
+    return d_theta, -d_psi
+
+
+def wasserstein_with_theta_going_up(theta, psi):
+    return -psi, -theta
+
+
+def r1_on_both_players(velocity, gamma):
+    def penalised(theta, psi):
+        d_theta, d_psi = with_r1(velocity, gamma)(theta, psi)
+        return d_theta - gamma * theta, d_psi
+
+    return penalised
+
+
+def consensus_that_goes_up_the_speed(velocity, gamma):
+    return with_consensus(velocity, -gamma)
+
+
+def r1_rates_with_all_of_gamma(gamma, turn=0.5):
+    return r1_eigenvalues(2 * gamma, turn)
+
+
+def consensus_rates_with_the_turn_not_squared(gamma, turn=0.5):
+    return consensus_eigenvalues(gamma / turn, turn)
+
+
+def growth_of_continuous_time(rates, h):
+    return float((h * rates).exp().abs().max())
+
+
+def growth_of_the_real_part(rates, h):
+    return float((1 + h * rates.real).abs().max())
+
+
+def bowl_of_the_signal(theta, t, schedule):
+    return schedule.alpha_bar[t] * theta**2
+
+
 def elbo_plus_the_divergence(self, x, *, generator):
     mean, variance = self.encode(x)
     kl = normal_kl(mean, variance, 0 * mean, torch.ones_like(mean)).sum(1)
     return right_elbo(self, x, generator=generator) + 2 * kl
 
 
+def elbo_without_the_half(self, x, *, generator):
+    mean, variance = self.encode(x)
+    kl = normal_kl(mean, variance, 0 * mean, torch.ones_like(mean)).sum(1)
+    return right_elbo(self, x, generator=generator) - kl
+
+
+def pixels_averaged(self, x, z):
+    variance = (2 * self.log_std).exp()
+    return normal_log_prob(x, self.decode(z), variance).flatten(1).mean(1)
+
+
+def logarithm_before_the_mean(self, x, *, draws, generator):
+    bounds = [self.elbo(x, generator=generator) for _ in range(draws)]
+    return torch.stack(bounds).mean(0)
+
+
+def sum_of_the_weights(self, x, *, draws, generator):
+    found = right_estimate(self, x, draws=draws, generator=generator)
+    return found + torch.tensor(draws).log()
+
+
 def variance_for_the_std(mean, variance, noise):
     return mean + variance * noise
+
+
+def coupling_counted_upside_down(self, x):
+    z, log_det = right_coupling(self, x)
+    return z, -log_det
+
+
+def coupling_told_by_what_moves(self, x):
+    log_scale, shift = self.net(x).chunk(2, dim=1)
+    moves = 1 - self.mask
+    return moves * self.reach * log_scale.tanh(), moves * shift
+
+
+def couplings_not_turned_round(self, z):
+    for coupling in self.couplings:
+        z = coupling.inverse(z)
+    return z.reshape(-1, *self.shape)
 
 
 @torch.no_grad()
@@ -778,6 +880,91 @@ MUTANTS = [
         test_saddle.test_alternating_steps_circle_up_to_a_size,
     ),
     Mutant(
+        "a step that knows of the other's",
+        simultaneous_step,
+        step_that_knows_too_much,
+        test_saddle.test_simultaneous_steps_run_away_at_every_size,
+    ),
+    Mutant(
+        "a logit that is large for fakes",
+        dirac_value,
+        value_with_the_logits_sign_turned,
+        test_saddle.test_the_value_is_that_of_the_game,
+        {"at": (0.7, -0.4)},
+    ),
+    Mutant(
+        "the players swapped",
+        minimax,
+        minimax_with_the_players_swapped,
+        test_saddle.test_minimax_goes_up_and_down_the_value,
+        {"at": (0.7, -0.4)},
+    ),
+    Mutant(
+        "the other sigmoid",
+        minimax,
+        minimax_with_the_other_sigmoid,
+        test_saddle.test_minimax_goes_up_and_down_the_value,
+        {"at": (0.7, -0.4)},
+    ),
+    Mutant(
+        "the saturating loss for the non-saturating one",
+        non_saturating,
+        minimax,
+        test_saddle.test_the_non_saturating_game_creeps_in,
+    ),
+    Mutant(
+        "a Wasserstein generator that goes up",
+        wasserstein,
+        wasserstein_with_theta_going_up,
+        test_saddle.test_wasserstein_turns_at_full_speed,
+    ),
+    Mutant(
+        "R1 on the generator too",
+        with_r1,
+        r1_on_both_players,
+        test_saddle.test_r1_pulls_psi_alone,
+        {"at": (0.7, -0.4)},
+    ),
+    Mutant(
+        "consensus that goes up the speed",
+        with_consensus,
+        consensus_that_goes_up_the_speed,
+        test_saddle.test_consensus_goes_down_the_speed,
+        {"game": minimax},
+    ),
+    Mutant(
+        "R1's rates with gamma for its half",
+        r1_eigenvalues,
+        r1_rates_with_all_of_gamma,
+        test_saddle.test_r1s_rates_are_its_eigenvalues,
+        {"gamma": 0.4},
+    ),
+    Mutant(
+        "consensus's rates with the turn not squared",
+        consensus_eigenvalues,
+        consensus_rates_with_the_turn_not_squared,
+        test_saddle.test_consensus_rates_are_its_eigenvalues,
+    ),
+    Mutant(
+        "a step's growth from continuous time",
+        simultaneous_growth,
+        growth_of_continuous_time,
+        test_saddle.test_simultaneous_steps_run_away_at_every_size,
+    ),
+    Mutant(
+        "a step's growth from the real part alone",
+        simultaneous_growth,
+        growth_of_the_real_part,
+        test_saddle.test_simultaneous_steps_run_away_at_every_size,
+    ),
+    Mutant(
+        "a bowl of alpha_bar",
+        bowl_loss,
+        bowl_of_the_signal,
+        test_saddle.test_the_bowl_is_the_simple_loss,
+        {"schedule": linear_schedule(50), "t": 7},
+    ),
+    Mutant(
         "8: a VAE's divergence with the wrong sign",
         (VAE, "elbo"),
         elbo_plus_the_divergence,
@@ -796,6 +983,30 @@ MUTANTS = [
         test_vae.test_draws_have_the_decoders_noise,
     ),
     Mutant(
+        "a VAE's divergence without its half",
+        (VAE, "elbo"),
+        elbo_without_the_half,
+        test_vae.test_the_bound_is_likelihood_minus_divergence,
+    ),
+    Mutant(
+        "a VAE's pixels averaged, its divergence summed",
+        (VAE, "log_likelihood"),
+        pixels_averaged,
+        test_vae.test_the_bound_misses_by_the_divergence_to_the_posterior,
+    ),
+    Mutant(
+        "an estimate that takes the logarithm before the mean",
+        (VAE, "log_prob"),
+        logarithm_before_the_mean,
+        test_vae.test_more_draws_come_closer_to_the_likelihood,
+    ),
+    Mutant(
+        "an estimate that sums its weights",
+        (VAE, "log_prob"),
+        sum_of_the_weights,
+        test_vae.test_more_draws_come_closer_to_the_likelihood,
+    ),
+    Mutant(
         "a flow without the determinant",
         (Flow, "log_prob"),
         density_without_the_determinant,
@@ -806,6 +1017,27 @@ MUTANTS = [
         (Flow, "log_prob"),
         density_with_the_determinant_upside_down,
         test_flow.test_the_density_is_that_of_the_draws,
+    ),
+    Mutant(
+        "a coupling with its determinant upside down",
+        (Coupling, "forward"),
+        coupling_counted_upside_down,
+        test_flow.test_log_det_is_that_of_the_jacobian,
+        {"model": test_flow.flow()},
+    ),
+    Mutant(
+        "a coupling that is told by what it moves",
+        (Coupling, "_told"),
+        coupling_told_by_what_moves,
+        test_flow.test_back_is_the_inverse_of_there,
+        {"shape": (2,)},
+    ),
+    Mutant(
+        "couplings undone in the wrong order",
+        (Flow, "inverse"),
+        couplings_not_turned_round,
+        test_flow.test_back_is_the_inverse_of_there,
+        {"shape": (2,)},
     ),
     Mutant(
         "precision and recall exchanged",

@@ -47,6 +47,9 @@ def exact(model, x):
 @pytest.mark.equation(
     "eq-vae-elbo", oracle="log p(x) minus a divergence, by quadrature"
 )
+@pytest.mark.equation(
+    "eq-vae-gap", oracle="both of its means, by quadrature and by draws"
+)
 def test_the_bound_misses_by_the_divergence_to_the_posterior(generator):
     model = small()
     for x in torch.tensor([[0.3, -0.5], [1.0, 0.2]]).double():
