@@ -56,6 +56,18 @@ NAMES = {
     "real": "real data",
 }
 HIGHER_IS_BETTER = {"precision", "recall"}
+HEADINGS = {  # of a table's lines, and what a number is multiplied by
+    "energy": ("energy distance, thousandths", 1000),
+    "frechet": ("Fréchet distance", 1),
+    "weights_tv": ("error of the shares, %", 100),
+    "modes_lost": ("modes lost", 1),
+    "precision": ("precision, %", 100),
+    "recall": ("recall, %", 100),
+    "nats": ("$-\\log p$ of new points, nats", 1),
+    "seconds": ("training, seconds", 1),
+    "seconds_one": ("one sample, milliseconds", 1000),
+    "seconds_thousand": ("a thousand, milliseconds", 1000),
+}
 
 
 def read(path: str | Path = TABLE) -> list[dict]:
@@ -157,31 +169,39 @@ def mean_interval(x: Tensor) -> tuple[float, float]:
 
 
 def in_words(x: Tensor) -> str:
-    """Return mean and interval of (N,) as text, to the digits that count."""
+    """Return mean and interval of (N,) as text, to the digits that count.
+
+    It does not break: the spaces are hard ones.
+    """
     mean, half = mean_interval(x)
     if half == 0:
         return f"{mean:g}"
-    digits = max(0, 1 - math.floor(math.log10(half)))
-    return f"{mean:.{digits}f} ± {half:.{digits}f}"
+    digits = max(0, -math.floor(math.log10(half)))
+    text = f"{mean:,.{digits}f} ± {half:,.{digits}f}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def markdown_table(
     rows: list[dict],
     task: str,
     entrants: dict[str, str],
-    measures: dict[str, str],
+    measures: Iterable[str],
 ) -> str:
     """Return a table, a line a measure and a column an entrant.
 
-    Both arguments map a name in the results to its heading. A dash stands
-    where an entrant has no such measure.
+    entrants maps a name in the results to its heading; measures are keys of
+    HEADINGS. A dash stands where an entrant has no such measure: real data
+    are neither trained nor drawn.
     """
     lines = [
         ["", *entrants.values()],
         ["---", *["---:"] * len(entrants)],
         *(
-            [title, *(_cell(rows, task, name, measure) for name in entrants)]
-            for measure, title in measures.items()
+            [
+                HEADINGS[measure][0],
+                *(_cell(rows, task, name, measure) for name in entrants),
+            ]
+            for measure in measures
         ),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -189,9 +209,9 @@ def markdown_table(
 
 def _cell(rows: list[dict], task: str, entrant: str, measure: str) -> str:
     ends = [looks[-1][measure] for looks in trainings(rows, task, entrant)]
-    if None in ends:
+    if None in ends or (entrant == "real" and measure.startswith("seconds")):
         return "–"
-    return in_words(torch.tensor(ends, dtype=torch.float64))
+    return in_words(HEADINGS[measure][1] * torch.tensor(ends).double())
 
 
 @dataclass(frozen=True)

@@ -128,24 +128,27 @@ def test_numbers_have_the_digits_that_count():
     assert in_words(torch.tensor([1.0, 1.0])) == "1"
     x = torch.tensor([0.01234, 0.0119, 0.0126]).double()
     mean, half = mean_interval(x)
-    assert in_words(x) == f"{mean:.5f} ± {half:.5f}"
-    assert in_words(1e4 * x) == f"{1e4 * mean:.1f} ± {1e4 * half:.1f}"
-    assert in_words(1e7 * x) == f"{1e7 * mean:.0f} ± {1e7 * half:.0f}"
+    for scale, digits in ((1, 4), (1e3, 1), (1e7, 0)):
+        words = in_words(scale * x).replace("\N{NO-BREAK SPACE}", " ")
+        low, high = scale * mean, scale * half
+        assert words == f"{low:,.{digits}f} ± {high:,.{digits}f}"
 
 
 def test_a_table_has_a_dash_where_nothing_was_measured():
     rows = rows_of("gan", [1.0, 1.0]) + rows_of("vae", [2.0, 2.0], nats=3.0)
+    rows += rows_of("real", [0.5, 0.5], seconds=1.0)
     found = results.markdown_table(
         rows,
         "ring",
-        {"gan": "GAN", "vae": "VAE"},
-        {"energy": "energy distance", "nats": "nats"},
+        {"gan": "GAN", "vae": "VAE", "real": "real data"},
+        ("energy", "nats", "seconds"),
     )
     assert found.splitlines() == [
-        "|  | GAN | VAE |",
-        "| --- | ---: | ---: |",
-        "| energy distance | 1 | 2 |",
-        "| nats | – | 3 |",
+        "|  | GAN | VAE | real data |",
+        "| --- | ---: | ---: | ---: |",
+        "| energy distance, thousandths | 1000 | 2000 | 500 |",
+        "| $-\\log p$ of new points, nats | – | 3 | – |",
+        "| training, seconds | – | – | – |",
     ]
 
 
