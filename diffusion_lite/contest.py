@@ -60,17 +60,19 @@ class Ring:
 
     def __init__(self, generator: torch.Generator) -> None:
         self.data = self.law.sample(100_000, generator=generator).float()
+        self.seed = 2000 + generator.initial_seed()
 
     def set_test_aside(self) -> None:
         """Do nothing: what is judged against is drawn anew each time."""
 
-    def real(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n points that no model has seen, (n, 2)."""
+    def real(self, n: int) -> Tensor:
+        """Draw n points that no model has seen, (n, 2): for all the same."""
+        generator = torch.Generator().manual_seed(self.seed)
         return self.law.sample(n, generator=generator).float()
 
     def fresh(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n points as a perfect model would, (n, 2)."""
-        return self.real(n, generator)
+        return self.law.sample(n, generator=generator).float()
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the distances are taken in: the points, (N, 2)."""
@@ -101,7 +103,7 @@ class Handwriting:
         fourth = torch.arange(len(self.data)) % 4 == 0
         self.held_out, self.data = self.data[fourth], self.data[~fourth]
 
-    def real(self, n: int, generator: torch.Generator) -> Tensor:
+    def real(self, n: int) -> Tensor:
         """Return the held-out pictures, (364, 1, 8, 8), whatever n is."""
         return self.held_out
 
@@ -136,6 +138,7 @@ class Learner:
     states: Iterator  # each has .step and .loss
     draw: Callable  # (state, n, generator) -> samples
     nll: Callable | None = None  # (state, x, generator) -> nats
+    closer: Callable | None = None  # the same, where nll is a loose bound
     parts: tuple[nn.Module, ...] = ()  # all that is trained; the first draws
     passes: int = 1  # of a network, for one sample
 
@@ -160,7 +163,7 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
         kwargs = {"generator": generator, "variance": best_variance(loss)}
         return elbo_terms(state.ema, x, schedule, **kwargs).sum()
 
-    return Learner(states, draw, nll, (model,), config["T"])
+    return Learner(states, draw, nll, parts=(model,), passes=config["T"])
 
 
 def gan(task: Task, config: dict, **run) -> Learner:
@@ -173,7 +176,7 @@ def gan(task: Task, config: dict, **run) -> Learner:
     states = train_gan(
         model, judge, task.data, gamma=gamma, **_loop(config), **run
     )
-    return Learner(states, _draw, None, (model, judge))
+    return Learner(states, _draw, parts=(model, judge))
 
 
 def vae(task: Task, config: dict, **run) -> Learner:
@@ -195,7 +198,14 @@ def vae(task: Task, config: dict, **run) -> Learner:
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
         return -state.ema.module.elbo(x, generator=generator).mean()
 
-    return Learner(states, _draw if points else draw_mean, nll, (model,))
+    @torch.no_grad()
+    def closer(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        net = state.ema.module
+        return -net.log_prob(x, draws=256, generator=generator).mean()
+
+    parts = (model.decoder, model.encoder, nn.ParameterList([model.log_std]))
+    draw = _draw if points else draw_mean
+    return Learner(states, draw, nll, closer, parts)
 
 
 def flow(task: Task, config: dict, **run) -> Learner:
@@ -216,7 +226,7 @@ def flow(task: Task, config: dict, **run) -> Learner:
         return -state.ema.module.log_prob(x).mean()
 
     states = fit(model, loss, task.data, **_loop(config), **run)
-    return Learner(states, _draw, nll, (model,))
+    return Learner(states, _draw, nll, parts=(model,))
 
 
 def kernels(task: Task, config: dict, **run) -> Learner:
@@ -452,7 +462,7 @@ def start(job: Job) -> tuple[Task, Learner, torch.Generator]:
     enter = ENTRANTS[job.entrant]
     steps = {"steps": job.steps} if job.is_loop else {}
     learner = enter(task, job.config, **steps, generator=generator)
-    return task, learner, torch.Generator().manual_seed(job.seed + 1)
+    return task, learner, torch.Generator().manual_seed(1000 + job.seed)
 
 
 def timed(states: Iterator) -> Iterator[tuple[object, float]]:
@@ -498,7 +508,7 @@ def look(
     """
     n = task.few if job.phase == "contest" else task.block
     drawn = task.features(learner.draw(state, n, generator))
-    there = task.features(task.real(n, generator))
+    there = task.features(task.real(n))
     row = about(job, learner) | {
         "step": state.step,
         "distance": float(task.distance(drawn, there)),
@@ -515,7 +525,7 @@ def measures(
     x = learner.draw(state, task.drawn, generator)
     shares = task.shares(x)
     drawn = task.features(x[: task.block])
-    there = task.features(task.real(task.block, generator))
+    there = task.features(task.real(task.block))
     precision, recall = metrics.precision_recall(drawn, there)
     row = {
         "weights_tv": float(metrics.total_variation(shares, task.weights)),
@@ -527,9 +537,10 @@ def measures(
     }
     for name, n in (("seconds_one", 1), ("seconds_thousand", 1000)):
         row[name] = _seconds(lambda n=n: learner.draw(state, n, generator))
-    if learner.nll is not None and task.nats:
-        held_out = task.real(task.nats, generator)
-        row["nats"] = float(learner.nll(state, held_out, generator))
+    found = {"nats": learner.nll, "nats_closer": learner.closer}
+    for name, nll in found.items():
+        if nll is not None and task.nats:
+            row[name] = float(nll(state, task.real(task.nats), generator))
     return row
 
 

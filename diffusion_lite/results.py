@@ -37,6 +37,7 @@ COLUMNS = {
     "precision": float,
     "recall": float,
     "nats": float,  # -log p of held-out data, or a bound on it
+    "nats_closer": float,  # a closer bound, of 256 draws of the latent
     "seconds_one": float,  # of CPU, to draw one sample
     "seconds_thousand": float,
     "passes": int,  # of a network, for one sample

@@ -107,8 +107,8 @@ def vae_loss(model: VAE, x: Tensor, *, generator: torch.Generator) -> Tensor:
     return -model.elbo(x, generator=generator).mean() / x[0].numel()
 
 
-def point_vae(latent_dim: int = 2, width: int = 98) -> VAE:
-    """Return a VAE of points in the plane, of MLP()'s size."""
+def point_vae(latent_dim: int = 2, width: int = 140) -> VAE:
+    """Return a VAE of points in the plane, its decoder of MLP()'s size."""
     return VAE(
         perceptron(2, width, 3, 2 * latent_dim),
         perceptron(latent_dim, width, 3, 2),
@@ -116,8 +116,8 @@ def point_vae(latent_dim: int = 2, width: int = 98) -> VAE:
     )
 
 
-def picture_vae(latent_dim: int = 16, width: int = 193) -> VAE:
-    """Return a VAE of 8x8 pictures, of UNet(width=24)'s size."""
+def picture_vae(latent_dim: int = 16, width: int = 284) -> VAE:
+    """Return a VAE of 8x8 pictures, its decoder of UNet(width=24)'s size."""
     encoder = perceptron(64, width, 3, 2 * latent_dim)
     decoder = perceptron(latent_dim, width, 3, 64)
     return VAE(
