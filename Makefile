@@ -10,7 +10,7 @@ TWO := -n 2 --dist loadfile
 export GOMP_SPINCOUNT := 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab bench contest lint clean
+.PHONY: help book test lab student teacher bench contest lint clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -22,7 +22,7 @@ test: lint book ## lint, build the book, then every test: units, labs, browser
 	@echo "== Unit tests"
 	$(PYTEST) -m "not slow and not browser" $(TWO) --cov
 	@echo "== Slow tests"
-	$(PYTEST) -m "slow and not browser"
+	$(PYTEST) -m "slow and not browser" $(TWO)
 	@echo "== Labs, with QUICK=1"
 	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env $(TWO) notebooks
 	@echo "== Pages in a browser"
@@ -30,6 +30,12 @@ test: lint book ## lint, build the book, then every test: units, labs, browser
 
 lab: .venv/.installed ## open the labs in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+student: .venv/.installed ## labs without solutions, with all a student needs: _build/student.zip
+	@$(BIN)/python tools/editions.py student
+
+teacher: .venv/.installed ## labs, solutions, likely mistakes and rubric: _build/teacher.zip
+	@$(BIN)/python tools/editions.py teacher
 
 bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
 	@$(BIN)/python benchmarks/training.py

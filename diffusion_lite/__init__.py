@@ -24,4 +24,5 @@ a module imports only from floors below its own:
 6. ``contest``           the families on one law, with one budget
    ``results``           what the contest found, and verdicts
    ``explorables``       live figures, each a class beside one script
+   ``exercises``         checks of the readers' answers
 """

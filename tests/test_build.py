@@ -143,6 +143,7 @@ def jupyter_book(book, monkeypatch):
     call.runs = runs
     monkeypatch.setattr(build, "ROOT", book)
     monkeypatch.setattr(build.subprocess, "call", call)
+    monkeypatch.setattr(build.slides, "make", lambda root: None)
     return call
 
 

@@ -39,9 +39,11 @@ def test_a_lab_stores_no_outputs(path):
 
 
 @each_lab
-def test_a_lab_has_15_to_36_cells(path):
+def test_a_lab_has_15_to_32_cells_besides_exercises(path):
     lab = nbformat.read(path, as_version=4)
-    assert 15 <= len(lab.cells) <= 36
+    of_exercises = {"exercise", "solution", "check"}
+    tags = [set(cell.metadata.get("tags", [])) for cell in lab.cells]
+    assert 15 <= sum(not of_exercises & each for each in tags) <= 32
 
 
 @each_lab
@@ -61,3 +63,22 @@ def test_a_lab_is_plain_markdown(path):
     for cell in cells(path, "markdown"):
         assert not ROLE.search(cell.source), cell.source
         assert not re.search(r"\$\$ *\(eq-", cell.source), cell.source
+
+
+@each_lab
+def test_a_page_has_the_exercises_of_its_lab(path):
+    """The same titles in one order, so that both number them alike."""
+    lab = "\n".join(cell.source for cell in cells(path, "markdown"))
+    chapter = int(path.stem[:2])
+    titles = re.findall(rf"^#+ Exercise {chapter}\.(\d).*?: (.*)$", lab, re.M)
+    titles += re.findall(rf"\*\*{chapter}\.(\d), (.*?)[:?.]?\*\*", lab)
+    page = (ROOT / "book" / f"{path.stem}.md").read_text(encoding="utf-8")
+    on_page = re.findall(r"^`{3,4}\{exercise\} (.*)$", page, re.M)
+    assert [int(number) for number, _ in titles] == [
+        *range(1, len(on_page) + 1)
+    ]
+    assert [title.lower().strip("?") for _, title in titles] == [
+        title.lower().strip("?") for title in on_page
+    ]
+    links = re.findall(rf"\(\.\./notebooks/{path.name}#([\w-]+)\)", page)
+    assert len(links) == len(on_page)

@@ -42,10 +42,12 @@ def address():
 
 
 def pages():
-    """The built pages, as addresses within the book."""
+    """The built pages, as addresses within the book; test_slides has more."""
     found = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
     return sorted(
-        p.as_posix() for p in found if not p.parts[0].startswith("_")
+        p.as_posix()
+        for p in found
+        if p.parts[0] != "slides" and not p.parts[0].startswith("_")
     )
 
 

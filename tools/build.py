@@ -1,7 +1,8 @@
 """Build the book into _build/html, and execute what has to be executed.
 
 ``python tools/build.py`` makes the equation ledger, drops outdated results
-from the execution cache, and runs Jupyter Book with warnings as errors.
+from the execution cache, runs Jupyter Book with warnings as errors, and makes
+the slides of the pages.
 
 Jupyter Book by itself builds too little: its cache of results looks at the
 cells alone, so a change in diffusion_lite/ goes unnoticed; and Sphinx does
@@ -23,6 +24,7 @@ from pathlib import Path
 from jupyter_cache import get_cache
 
 import ledger
+import slides
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = [
@@ -61,6 +63,7 @@ def main() -> None:
         built.unlink(missing_ok=True)
         drop_outdated(ROOT)
         build(ROOT)
+        slides.make(ROOT)
         built.write_text(now)
     print(f"The book is in {page}")
 

@@ -1,0 +1,87 @@
+"""The checks that students call: ``check("posterior-1", answer)``.
+
+An answer is right, with what was tried, or it is not, with the mistake that
+it looks like. A check tries properties (moments, limits, identities) on
+inputs drawn from its own seed, never one stored number. ``trial`` runs an
+answer with care; ``forward`` and its neighbours, a module a chapter, hold
+the checks.
+
+``python -m diffusion_lite.exercises grade`` runs a whole class (``grade``).
+Each notebook runs shut in (``jail``, ``worker``), and is asked over a pipe
+(``wire``, ``remote``) for what its functions return; the checks stay outside
+(``examine``), and say what came of it (``report``).
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from diffusion_lite.exercises.trial import (
+    EXERCISES,
+    SECONDS,
+    Refused,
+    Trial,
+    in_time,
+)
+
+CHAPTERS = (
+    "forward",
+    "posterior",
+    "elbo",
+    "denoiser",
+    "training",
+    "gan",
+    "families",
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """Whether an answer is right, and what the reader is told."""
+
+    passed: bool
+    text: str
+
+    def __repr__(self) -> str:
+        return ("Right: " if self.passed else "Not yet. ") + self.text
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+
+def check(name: str, answer: Callable, *, seed: int = 0) -> Verdict:
+    """Return whether an answer to an exercise is right, and why not.
+
+    The seed is that of the check's own inputs: whatever it is, a right
+    answer passes. The reader's seeds are neither used nor changed.
+
+    Raises:
+        ValueError: there is no such exercise.
+    """
+    if name not in names():
+        raise ValueError(f"name must be one of {names()}, got {name!r}")
+    if not callable(answer):
+        return Verdict(
+            False,
+            f"That is {answer!r:.40}, and not a function. Give the function "
+            f'itself, without brackets: check("{name}", its_name)',
+        )
+    try:
+        trial = Trial(answer, seed)
+        tried = in_time(lambda: EXERCISES[name](trial), SECONDS)
+    except Refused as refused:
+        return Verdict(False, str(refused))
+    except Exception as error:  # whatever an answer may return
+        return Verdict(
+            False,
+            "What the function returns cannot be read: "
+            f"{type(error).__name__}: {error}",
+        )
+    return Verdict(True, tried)
+
+
+def names() -> list[str]:
+    """Return the names of all exercises, in the order of the book."""
+    for chapter in CHAPTERS:
+        importlib.import_module(f"diffusion_lite.exercises.{chapter}")
+    return list(EXERCISES)

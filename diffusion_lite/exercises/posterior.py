@@ -1,0 +1,212 @@
+"""Checks of chapter 2: what the step before was."""
+
+import torch
+
+from diffusion_lite.exercises.forward import some_schedule
+from diffusion_lite.exercises.trial import (
+    Refused,
+    Trial,
+    exercise,
+    expect,
+    looks_like,
+    near,
+    one_number,
+)
+from diffusion_lite.forward import q_sample
+from diffusion_lite.schedules import Schedule
+
+
+def by_bayes(
+    x_0: float, x_t: float, s: int, t: int, schedule: Schedule
+) -> tuple[float, float]:
+    """Return mean and variance of q(x_s | x_t, x_0), on a grid of x_s."""
+    a_s, a_t = (float(schedule.alpha_bar[u]) for u in (s, t))
+    middle, width = a_s**0.5 * x_0, (1 - a_s) ** 0.5
+    x_s = torch.linspace(-12, 12, 20_001, dtype=torch.float64) * width + middle
+    keep = a_t / a_s
+    log_p = -((x_s - middle) ** 2) / (2 * (1 - a_s))
+    log_p = log_p - (x_t - keep**0.5 * x_s) ** 2 / (2 * (1 - keep))
+    p = log_p.softmax(0)
+    mean = float((p * x_s).sum())
+    return mean, float((p * (x_s - mean) ** 2).sum())
+
+
+def two_ends(trial: Trial, t: int, schedule: Schedule) -> tuple:
+    """Return an x_0 and an x_t that a walk may have."""
+    x_0, a_t = trial.uniform(0.5, 2.0), float(schedule.alpha_bar[t])
+    return x_0, a_t**0.5 * x_0 - trial.uniform(0.5, 2.0) * (1 - a_t) ** 0.5
+
+
+@exercise("posterior-1")
+def from_anywhere_to_anywhere(trial: Trial) -> str:
+    """Hold mean and variance against Bayes' rule on a grid."""
+    for T in (20, 100):
+        schedule = some_schedule(trial, T)
+        t = trial.integer(T // 2, T - 2)
+        for s in (t - 1, trial.integer(2, t - 2)):
+            x_0, x_t = two_ends(trial, t, schedule)
+            given = (trial.one(x_0), trial.one(x_t))
+            pair = trial.pair(*given, s, t, schedule)
+            got = [one_number(v, "One of the two is") for v in pair]
+            mean, variance = by_bayes(x_0, x_t, s, t, schedule)
+            a_s, a_t = (float(schedule.alpha_bar[u]) for u in (s, t))
+            keep, beta = a_t / a_s, float(schedule.beta[t])
+            of_0 = a_s**0.5 * (1 - keep) / (1 - a_t)
+            of_t = keep**0.5 * (1 - a_s) / (1 - a_t)
+            wrong_mean = {
+                "the mean of q(x_s | x_0), without x_t": a_s**0.5 * x_0,
+                "the weights exchanged": of_t * x_0 + of_0 * x_t,
+                "a weight of x_t with sqrt(alpha_bar_t)": of_0 * x_0
+                + of_t * (a_t / keep) ** 0.5 * x_t,
+                "the mean and the variance exchanged": variance,
+                "the weights of one step, with beta_t": (
+                    float(schedule.alpha_bar[t - 1]) ** 0.5 * beta * x_0
+                    + float(schedule.alpha[t]) ** 0.5
+                    * (1 - float(schedule.alpha_bar[t - 1]))
+                    * x_t
+                )
+                / (1 - a_t),
+            }
+            expect(
+                near(got[0], mean, 1e-3),
+                f"From t = {t} back to s = {s}, with x_0 = {x_0:.3f} and x_t "
+                f"= {x_t:.3f}, the mean is {mean:.4f}, not {got[0]:.4f}."
+                + looks_like(got[0], wrong_mean),
+            )
+            wrong_variance = {
+                "the standard deviation": variance**0.5,
+                "the variance of q(x_s | x_0), without x_t": 1 - a_s,
+                "the variance of the step from s to t": 1 - keep,
+                "beta_t": beta,
+            }
+            expect(
+                near(got[1], variance, 1e-3),
+                f"From t = {t} back to s = {s} the variance is "
+                f"{variance:.5f}, not {got[1]:.5f}."
+                + looks_like(got[1], wrong_variance),
+            )
+    return "one step and a leap, on two schedules, by Bayes' rule on a grid."
+
+
+@exercise("posterior-2")
+def standard_normal_data(trial: Trial) -> str:
+    """Hold the step back against a joint Gaussian's conditional law."""
+    for T in (20, 100):
+        schedule = some_schedule(trial, T)
+        t, x_t = trial.integer(T // 4, T - 2), trial.uniform(0.5, 2.0)
+        pair = trial.pair(trial.one(x_t), t, schedule)
+        got = [one_number(v, "One of the two is") for v in pair]
+        alpha, beta = float(schedule.alpha[t]), float(schedule.beta[t])
+        a_s, a_t = (float(schedule.alpha_bar[u]) for u in (t - 1, t))
+        joint = torch.tensor([[1.0, alpha**0.5], [alpha**0.5, 1.0]])
+        slope = float(joint[0, 1] / joint[1, 1])
+        rest = float(joint[0, 0] - joint[0, 1] ** 2 / joint[1, 1])
+        expect(
+            near(got[0], slope * x_t),
+            f"At t = {t} with x_t = {x_t:.3f} the mean is {slope * x_t:.4f}, "
+            f"not {got[0]:.4f}."
+            + looks_like(
+                got[0],
+                {
+                    "x_t divided by the root of alpha_t": x_t / alpha**0.5,
+                    "x_t itself": x_t,
+                    "alpha_t without its root": alpha * x_t,
+                    "alpha_bar, of all steps": a_t**0.5 * x_t,
+                },
+            ),
+        )
+        expect(
+            near(got[1], rest, 1e-3),
+            f"At t = {t} the variance is {rest:.5f}, not {got[1]:.5f}."
+            + looks_like(
+                got[1],
+                {
+                    "the standard deviation": rest**0.5,
+                    "the posterior's, which knows x_0": beta
+                    * (1 - a_s)
+                    / (1 - a_t),
+                    "the law of x_s, before x_t is seen": 1.0,
+                    "alpha_t, what is kept": alpha,
+                },
+            ),
+        )
+    return "two schedules, against the law of two Gaussians together."
+
+
+@exercise("posterior-3")
+def a_network_that_says_x_0(trial: Trial) -> str:
+    """Hand the true x_0 in; the true noise must come out."""
+    for T in (20, 100):
+        schedule = some_schedule(trial, T)
+        x_0, eps = trial.normal(6, 2), trial.normal(6, 2)
+        times = [trial.integer(T // 4, T - 2) for _ in range(4)]
+        t = torch.tensor([T // 4, *times, T - 1])
+        x_t = q_sample(x_0, t, eps, schedule)
+        asked = []
+
+        def x_0_model(x, when, x_0=x_0, asked=asked):
+            asked.append((x, when))
+            return x_0
+
+        model = trial.call(x_0_model, schedule)
+        if not callable(model):
+            raise Refused("Return a function: def eps_model(x_t, t), inside.")
+        inner = Trial(model, 0)
+        got = inner.tensor(x_t, t, shape=(6, 2))
+        expect(bool(asked), "It never asks the network that it is given.")
+        expect(
+            torch.equal(asked[-1][0], x_t) and torch.equal(asked[-1][1], t),
+            "Ask the network with x_t and t as they come.",
+        )
+        a = schedule.alpha_bar[t][:, None]
+        alpha = schedule.alpha[t][:, None]
+        noise = x_t - a.sqrt() * x_0
+        mistakes = {
+            "the sign turned round": -eps,
+            "1 - alpha_bar without its root": noise / (1 - a),
+            "alpha for alpha_bar": (x_t - alpha.sqrt() * x_0)
+            / (1 - alpha).sqrt(),
+            "x_0 taken off whole, without sqrt(alpha_bar)": (x_t - x_0)
+            / (1 - a).sqrt(),
+            "the noise as it is in x_t, still to be divided": noise,
+        }
+        expect(
+            near(got, eps),
+            "With the true x_0 the true noise must come out; at t = "
+            f"{t.tolist()} it is off by up to "
+            f"{float((got - eps).abs().max()):.3f}."
+            + looks_like(got, mistakes),
+        )
+    return "twelve points at eight times, on two schedules."
+
+
+@exercise("posterior-4")
+def the_mean_that_is_wrong(trial: Trial) -> str:
+    """Hold a mended posterior mean against Bayes' rule, and a whole walk."""
+    for T in (20, 100):
+        schedule = some_schedule(trial, T)
+        for t in (2, trial.integer(T // 3, T - 2)):
+            x_0, x_t = two_ends(trial, t, schedule)
+            given = (trial.one(x_0), trial.one(x_t))
+            got = trial.tensor(*given, t, schedule, shape=(1,))
+            mean, _ = by_bayes(x_0, x_t, t - 1, t, schedule)
+            a_s, a_t = (float(schedule.alpha_bar[u]) for u in (t - 1, t))
+            alpha, beta = float(schedule.alpha[t]), float(schedule.beta[t])
+            of_0, of_t = a_s**0.5 * beta / (1 - a_t), (1 - a_s) / (1 - a_t)
+            mistakes = {
+                "sqrt(alpha_bar_t) still on x_t": of_0 * x_0
+                + a_t**0.5 * of_t * x_t,
+                "sqrt(alpha_t) on x_0": alpha**0.5 * beta / (1 - a_t) * x_0
+                + alpha**0.5 * of_t * x_t,
+                "alpha_t without its root": of_0 * x_0 + alpha * of_t * x_t,
+                "the weights exchanged": alpha**0.5 * of_t * x_0 + of_0 * x_t,
+                "sqrt(alpha_bar_t) on x_0": a_t**0.5 * beta / (1 - a_t) * x_0
+                + alpha**0.5 * of_t * x_t,
+            }
+            expect(
+                near(got, mean, 1e-3),
+                f"At t = {t} of {T}, with x_0 = {x_0:.3f} and x_t = "
+                f"{x_t:.3f}, the mean is {mean:.4f}, not {float(got):.4f}."
+                + looks_like(got, mistakes),
+            )
+    return "four places, by Bayes' rule on a grid."

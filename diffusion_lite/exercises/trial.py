@@ -1,0 +1,279 @@
+"""Run what a reader wrote, with care, and say in words what went wrong."""
+
+import copy
+import ctypes
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+SECONDS = 5.0
+"""How long an answer may take, all trials of a check together."""
+
+EXERCISES: dict[str, Callable] = {}
+"""Each exercise's check: from a Trial to what it tried, or Refused."""
+
+
+class Refused(Exception):
+    """What the reader is told about an answer that is not right."""
+
+
+def exercise(name: str) -> Callable:
+    """Enter a check under the name of its exercise."""
+
+    def enter(check: Callable) -> Callable:
+        EXERCISES[name] = check
+        return check
+
+    return enter
+
+
+@dataclass(frozen=True, repr=False)
+class Network:
+    """A network's parameters, and what it makes of them and an input.
+
+    ``function(values, *given)`` leans on nothing but what it is given, so
+    that a check can see for itself what each parameter does.
+    """
+
+    names: list[str]
+    values: list[Tensor]
+    function: Callable
+
+    def __call__(self, *given: object) -> object:
+        """Return what it makes of an input, with the parameters it has."""
+        return self.function(self.values, *given)
+
+
+def network(module: nn.Module) -> Network:
+    """Return a module's parameters, and its function of them."""
+    held = dict(module.named_parameters())
+
+    def function(values: list[Tensor], *given: object) -> object:
+        parameters = dict(zip(held, values, strict=True))
+        return functional_call(module, parameters, given)
+
+    values = [value.detach().clone() for value in held.values()]
+    return Network(list(held), values, function)
+
+
+class Trial:
+    """A reader's answer, called on copies; what it returns is looked at."""
+
+    def __init__(self, answer: Callable, seed: int) -> None:
+        self.answer = answer
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def direct(self, *given: object) -> object:
+        """Return what the answer makes of what is given itself, no copies.
+
+        Raises:
+            Refused: it stops with an error.
+        """
+        try:
+            with torch.random.fork_rng(devices=[]):
+                return self.answer(*given)
+        except NotImplementedError:
+            raise Refused("It is not written yet: replace raise.") from None
+        except (Exception, SystemExit) as error:
+            kind = type(error).__name__
+            raise Refused(
+                f"With {shown(given)} it stops with {kind}: {error}"
+            ) from None
+
+    def call(self, *given: object) -> object:
+        """Return what the answer makes of copies of what is given.
+
+        Raises:
+            Refused: it stops with an error, returns nothing, or changes
+                what it was given.
+        """
+        copies = tuple(own(value) for value in given)
+        result = self.direct(*copies)
+        if result is None:
+            raise Refused(
+                f"With {shown(given)} it returns None: is there a return line?"
+            )
+        for before, after in zip(given, copies, strict=True):
+            if isinstance(before, Tensor) and not torch.equal(before, after):
+                raise Refused(
+                    "It changes what it is given. Make a new tensor: x * 2 "
+                    "and not x *= 2."
+                )
+        return result
+
+    def number(self, *given: object) -> float:
+        """Return what the answer makes of it, if that is one number."""
+        result = self.call(*given)
+        return one_number(result, f"With {shown(given)} it returns")
+
+    def tensor(self, *given: object, shape: tuple) -> Tensor:
+        """Return what the answer makes of it, if it is (*shape), finite."""
+        result = self.call(*given)
+        return one_tensor(result, shape, f"With {shown(given)} it returns")
+
+    def pair(self, *given: object) -> tuple:
+        """Return what the answer makes of it, if that is two things."""
+        result = self.call(*given)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise Refused(
+                f"With {shown(given)} it returns {shown((result,))}, and not "
+                "two things: return a, b"
+            )
+        return tuple(result)
+
+    def network(self, *given: object) -> Network:
+        """Return what the answer makes of it, if that is a network."""
+        result = self.call(*given)
+        if isinstance(result, nn.Module):
+            result = network(result)
+        if not isinstance(result, Network):
+            raise Refused("Return the network: an nn.Module.")
+        return result
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number by chance, evenly from low to high."""
+        part = torch.rand((), generator=self.generator)
+        return low + (high - low) * float(part)
+
+    def integer(self, low: int, high: int) -> int:
+        """Return a whole number by chance, low and high included."""
+        part = torch.randint(low, high + 1, (), generator=self.generator)
+        return int(part)
+
+    def one(self, value: float) -> Tensor:
+        """Return a value as a float64 tensor (1,)."""
+        return torch.tensor([value], dtype=torch.float64)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Return standard normal numbers in float64."""
+        return torch.randn(*shape, generator=self.generator).double()
+
+
+def own(value: object) -> object:
+    """Return a copy that the answer may spoil; chance is not copied."""
+    if isinstance(value, torch.Generator):
+        return value
+    return copy.deepcopy(value)
+
+
+def one_number(value: object, says: str) -> float:
+    """Return a value as a float.
+
+    Raises:
+        Refused: it is not one finite number; says is how that is told.
+    """
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.detach().cpu().item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise Refused(f"{says} {shown((value,))}, and not a number.")
+    if not math.isfinite(value):
+        raise Refused(f"{says} {value}: a division by 0, a log of 0?")
+    return float(value)
+
+
+def one_tensor(value: object, shape: tuple, says: str) -> Tensor:
+    """Return a value as a float64 tensor without gradient.
+
+    Raises:
+        Refused: it is no tensor (*shape), or not finite.
+    """
+    if not isinstance(value, Tensor):
+        raise Refused(f"{says} {shown((value,))}, and not a tensor.")
+    if tuple(value.shape) != tuple(shape):
+        raise Refused(
+            f"{says} a tensor of the shape {tuple(value.shape)}; it must be "
+            f"{tuple(shape)}."
+        )
+    if value.is_complex():
+        raise Refused(f"{says} complex numbers: a root of something below 0?")
+    value = value.detach().cpu().double()
+    if not bool(value.isfinite().all()):
+        raise Refused(f"{says} numbers that are not finite.")
+    return value
+
+
+def expect(good: bool, otherwise: str) -> None:
+    """Refuse the answer, in these words, unless all is good."""
+    if not good:
+        raise Refused(otherwise)
+
+
+def near(a: float | Tensor, b: float | Tensor, share: float = 1e-4) -> bool:
+    """Return whether a is b, but for a small share of b's size."""
+    a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
+    return bool(((a - b).abs() <= share * b.abs().max() + 1e-7).all())
+
+
+def looks_like(got: float | Tensor, mistakes: dict) -> str:
+    """Return the name of the mistake whose value was got, as a sentence."""
+    for name, value in mistakes.items():
+        if near(got, value):
+            return f" It looks like {name}."
+    return ""
+
+
+def shown(given: tuple) -> str:
+    """Return what is given in a few words."""
+    words = []
+    for value in given:
+        many = isinstance(value, Tensor) and value.numel() > 4
+        if many or (isinstance(value, Tensor) and value.is_complex()):
+            words.append(f"a tensor {tuple(value.shape)}")
+        elif isinstance(value, Tensor):
+            words.append(f"{[round(x, 4) for x in value.flatten().tolist()]}")
+        elif isinstance(value, float):
+            words.append(f"{value:.4g}")
+        elif isinstance(value, (int, str, bool, type(None))):
+            words.append(repr(value))
+        else:
+            words.append(f"a {type(value).__name__}")
+    return ", ".join(words)
+
+
+def in_time(call: Callable, seconds: float) -> object:
+    """Return what a call returns, or raise what it raises.
+
+    It runs in a thread of its own, which is stopped at its next line of
+    Python once the seconds are over. What never comes to a next line is
+    left alone: this returns all the same.
+
+    Raises:
+        Refused: it did not end in time.
+    """
+    end = {}
+
+    def run() -> None:
+        try:
+            end["value"] = call()
+        except BaseException as error:
+            end["error"] = error
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        stop(thread)
+        raise Refused(
+            f"It does not end: stopped after {seconds:g} seconds. Is there a "
+            "loop that never stops, or one over every number of a tensor?"
+        )
+    if "error" in end:
+        raise end["error"]
+    return end["value"]
+
+
+def stop(thread: threading.Thread, tries: int = 20) -> None:
+    """Raise TimeoutError in a thread, again if the thread catches it."""
+    for _ in range(tries):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeoutError)
+        )
+        thread.join(0.05)
+        if not thread.is_alive():
+            return

@@ -1,0 +1,302 @@
+"""The checks: they accept each solution, and refuse each wrong answer."""
+
+import ast
+import contextlib
+import importlib.util
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+import torch
+
+from diffusion_lite.exercises import check, names
+
+ROOT = Path(__file__).resolve().parent.parent
+LABS = sorted(ROOT.glob("notebooks/*.ipynb"))
+WRONG = sorted(ROOT.glob("tests/wrong_answers/*.py"))
+
+FEW, MANY = range(3), range(1000)
+
+
+def cells(path, tag):
+    lab = nbformat.read(path, as_version=4)
+    return [c for c in lab.cells if tag in c.metadata.get("tags", [])]
+
+
+def handed_in(path):
+    """Yield an exercise's name and the answer's, for each check of a lab."""
+    for cell in cells(path, "check"):
+        (call,) = ast.parse(cell.source).body
+        name, answer = call.value.args
+        assert call.value.func.id == "check"
+        yield name.value, answer.id
+
+
+def answers(path, kind):
+    """Return a lab's answers, {name of the exercise: answer}.
+
+    The kind is "exercise", for what is given, or "solution".
+    """
+    lab = nbformat.read(path, as_version=4)
+    space = {"__name__": "lab"}
+    setup = [c.source for c in lab.cells if c.cell_type == "code"][:2]
+    for source in setup:
+        exec(source, space)
+    of_exercises = zip(
+        cells(path, "exercise"),
+        cells(path, "solution"),
+        handed_in(path),
+        strict=True,
+    )
+    found = {}
+    for exercise, solution, (name, answer) in of_exercises:
+        exec(exercise.source, space)
+        given = space[answer]
+        exec(solution.source, space)
+        found[name] = {"exercise": given, "solution": space[answer]}[kind]
+    return found
+
+
+def of_all_labs(kind):
+    with matplotlib.rc_context():
+        labs = [answers(path, kind) for path in LABS]
+    return {name: answer for lab in labs for name, answer in lab.items()}
+
+
+@pytest.fixture(scope="module")
+def solution():
+    """Return all solutions, as the labs have them."""
+    return of_all_labs("solution")
+
+
+@pytest.fixture(scope="module")
+def given():
+    """Return what the reader starts from: stubs, and code with a bug."""
+    return of_all_labs("exercise")
+
+
+def wrong_answers():
+    """Yield an exercise's name, and each wrong answer to it."""
+    for path in WRONG:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for answer in vars(module).values():
+            mine = getattr(answer, "__module__", None) == path.stem
+            if mine and answer.__doc__:
+                yield pytest.param(
+                    path.stem.replace("_", "-"),
+                    answer,
+                    id=f"{path.stem}-{answer.__name__}",
+                )
+
+
+each_name = pytest.mark.parametrize("name", names())
+each_wrong_answer = pytest.mark.parametrize(
+    ("name", "answer"), list(wrong_answers())
+)
+
+
+@each_name
+def test_a_solution_is_right(name, solution):
+    for seed in FEW:
+        verdict = check(name, solution[name], seed=seed)
+        assert verdict.passed, verdict
+        assert repr(verdict).startswith("Right: ")
+
+
+@pytest.mark.slow
+@each_name
+def test_a_solution_is_right_at_every_seed(name, solution):
+    refused = [
+        (seed, verdict)
+        for seed in MANY
+        if not (verdict := check(name, solution[name], seed=seed))
+    ]
+    assert not refused
+
+
+@each_wrong_answer
+def test_a_wrong_answer_gets_its_message(name, answer):
+    for seed in FEW:
+        refuses(name, answer, seed)
+
+
+@pytest.mark.slow
+@each_wrong_answer
+def test_a_wrong_answer_is_refused_at_every_seed(name, answer):
+    for seed in range(100):
+        refuses(name, answer, seed)
+
+
+def refuses(name, answer, seed):
+    """Check an answer; its docstring is a part of what it must be told."""
+    verdict = check(name, answer, seed=seed)
+    assert not verdict, f"accepted at seed {seed}"
+    assert answer.__doc__.strip() in verdict.text, (seed, verdict)
+
+
+def test_every_exercise_has_five_wrong_answers():
+    counts = dict.fromkeys(names(), 0)
+    for parameters in wrong_answers():
+        counts[parameters.values[0]] += 1
+    assert min(counts.values()) >= 5
+    assert sum(counts.values()) >= 200
+
+
+def test_every_lab_hands_its_exercises_in():
+    found = [name for path in LABS for name, _ in handed_in(path)]
+    assert found == names()
+
+
+# ---- nonsense: it is refused, and nothing breaks ----------------------------
+
+
+class Odd:
+    """An answer that cannot be copied or shown."""
+
+    def __call__(self, *given):
+        return self
+
+    def __deepcopy__(self, memo):
+        raise RuntimeError("no copies")
+
+    def __repr__(self):
+        raise ValueError("no name")
+
+
+def raises(*given):
+    raise KeyError("x")
+
+
+def leaves(*given):
+    sys.exit(3)
+
+
+def digs(*given):
+    return digs(*given)
+
+
+def spoils(*given):
+    for value in given:
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            value.mul_(0)
+    return given[0]
+
+
+def echoes_first(*given):
+    return given[0] if given else 0
+
+
+def echoes_last(*given):
+    return given[-1] if given else 0
+
+
+def returning(value):
+    return lambda *given: value
+
+
+NONSENSE = [
+    None,
+    3,
+    "x",
+    [],
+    int,
+    Odd,
+    Odd(),
+    raises,
+    leaves,
+    digs,
+    spoils,
+    echoes_first,
+    echoes_last,
+    lambda: 1,
+    lambda *given: given,
+    returning(None),
+    returning("x"),
+    returning(True),
+    returning(1j),
+    returning(10**400),
+    returning(math.nan),
+    returning((1, 2, 3)),
+    returning((None, None)),
+    returning(("a", torch.ones(2))),
+    returning(torch.zeros(0)),
+    returning(torch.zeros(7, 7)),
+    returning(torch.tensor(math.nan)),
+    returning(torch.tensor([1j])),
+    returning(torch.ones(3, dtype=torch.bool)),
+    returning(returning(None)),
+    returning(Odd()),
+    returning(torch.nn.Linear(2, 2)),
+]
+
+
+@each_name
+def test_nonsense_is_refused_in_words(name):
+    for answer in NONSENSE:
+        verdict = check(name, answer)
+        assert not verdict
+        assert verdict.text
+
+
+@each_name
+def test_what_is_given_is_not_right_yet(name, given):
+    verdict = check(name, given[name])
+    assert not verdict
+    finds_a_bug = name.endswith("-4") or name == "training-3"
+    assert finds_a_bug != ("not written yet" in verdict.text)
+
+
+def test_an_unknown_exercise_is_named():
+    with pytest.raises(ValueError, match="'forward-99'"):
+        check("forward-99", int)
+
+
+def endless(*given):
+    while True:
+        pass
+
+
+def stubborn(*given):
+    while True:
+        with contextlib.suppress(Exception):
+            endless()
+
+
+def asleep(*given):
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("answer", ["endless", "stubborn", "asleep"])
+def test_what_does_not_end_is_stopped(answer):
+    """In a process of its own: what cannot be stopped is left alone."""
+    program = (
+        "import os, test_exercises; from diffusion_lite import exercises; "
+        "exercises.SECONDS = 1; "
+        "print(exercises.check("
+        f"'forward-1', test_exercises.{answer}), flush=True); "
+        "os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT / "tests",
+    )
+    assert "It does not end" in done.stdout, done.stderr
+
+
+def test_what_a_reader_draws_does_not_change(solution):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    check("denoiser-4", solution["denoiser-4"])
+    check("forward-4", solution["forward-4"])
+    assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,79 @@
+"""Wrong answers: the network still has a bug."""
+
+import torch
+from torch import nn
+
+
+class Base(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first = nn.Linear(2 + width, width)
+        self.middle = self.middle_of(width)
+        self.last = nn.Linear(width, 2)
+        self.width = width
+
+    def middle_of(self, width):
+        return nn.ModuleList(nn.Linear(width, width) for _ in range(3))
+
+    def clock(self, t):
+        return (t[:, None] * torch.arange(1, self.width + 1) / 100).sin()
+
+    def forward(self, x_t, t):
+        h = self.first(torch.cat([x_t, self.clock(t)], dim=1)).tanh()
+        for layer in self.middle:
+            h = h + layer(h).tanh()
+        return self.last(h)
+
+
+class PlainList(Base):
+    """A layer in a plain list is not registered"""
+
+    def middle_of(self, width):
+        return [nn.Linear(width, width) for _ in range(3)]
+
+
+class OneLayerThreeTimes(Base):
+    """A layer in a plain list is not registered"""
+
+    def middle_of(self, width):
+        layer = nn.Linear(width, width)
+        return nn.ModuleList([layer, layer, layer])
+
+
+class OneLayerNotUsed(Base):
+    """These parameters get no slope: middle.2.weight"""
+
+    def forward(self, x_t, t):
+        h = self.first(torch.cat([x_t, self.clock(t)], dim=1)).tanh()
+        for layer in self.middle[:2]:
+            h = h + layer(h).tanh()
+        return self.last(h)
+
+
+class Detached(Base):
+    """These parameters get no slope: first.weight"""
+
+    def forward(self, x_t, t):
+        h = self.first(torch.cat([x_t, self.clock(t)], dim=1)).tanh().detach()
+        for layer in self.middle:
+            h = h + layer(h).tanh()
+        return self.last(h)
+
+
+class DeafToTime(Base):
+    """The time makes no difference"""
+
+    def clock(self, t):
+        return torch.ones(len(t), self.width)
+
+
+class TooWide(Base):
+    """it should have"""
+
+    def middle_of(self, width):
+        return nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+
+
+def built(width):
+    """Return the network: an nn.Module."""
+    return PlainList

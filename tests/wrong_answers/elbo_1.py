@@ -1,0 +1,37 @@
+"""Wrong answers: the divergence of two Gaussians."""
+
+
+def turned(m_1, v_1, m_2, v_2):
+    """It looks like the divergence the other way round."""
+    return ((v_1 / v_2).log() + (v_2 + (m_1 - m_2) ** 2) / v_1 - 1) / 2
+
+
+def no_half(m_1, v_1, m_2, v_2):
+    """It looks like twice too much, the half is missing."""
+    return (v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1
+
+
+def log_upside_down(m_1, v_1, m_2, v_2):
+    """It looks like the logarithm upside down."""
+    return ((v_1 / v_2).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
+
+
+def no_one(m_1, v_1, m_2, v_2):
+    """It looks like the 1 forgotten."""
+    return ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2) / 2
+
+
+def not_squared(m_1, v_1, m_2, v_2):
+    """It looks like the difference of the means, not squared."""
+    return ((v_2 / v_1).log() + (v_1 + m_1 - m_2) / v_2 - 1) / 2
+
+
+def standard_deviations(m_1, v_1, m_2, v_2):
+    """It looks like variances taken for standard deviations."""
+    squared = (m_1 - m_2) ** 2
+    return (v_2 / v_1).log() + (v_1**2 + squared) / (2 * v_2**2) - 0.5
+
+
+def means_alone(m_1, v_1, m_2, v_2):
+    """It looks like the distance of the means alone."""
+    return (m_1 - m_2) ** 2 / (2 * v_2)

@@ -1,0 +1,51 @@
+"""Wrong answers: alpha_bar_T of T betas on a line."""
+
+import math
+
+import torch
+
+from diffusion_lite.schedules import linear_schedule
+
+
+def line(T):
+    return torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
+
+
+def rescaled(T):
+    """It looks like betas rescaled to fewer steps."""
+    return float(linear_schedule(T).alpha_bar[-1])
+
+
+def exponent(T):
+    """It looks like exp of minus the sum, an estimate."""
+    return math.exp(-float(line(T).sum()))
+
+
+def sum_for_product(T):
+    """It looks like a sum where a product belongs."""
+    return 1 - float(line(T).sum())
+
+
+def product_of_betas(T):
+    """It looks like the product of the betas."""
+    return float(line(T).prod())
+
+
+def lost(T):
+    """It looks like what is lost, not what is left."""
+    return 1 - float((1 - line(T)).prod())
+
+
+def rooted(T):
+    """It looks like the root."""
+    return float((1 - line(T)).prod().sqrt())
+
+
+def one_too_many(T):
+    """It looks like one beta too many."""
+    return float((1 - line(T + 1)).prod())
+
+
+def all_of_them(T):
+    """and not a number"""
+    return (1 - line(T)).cumprod(0)

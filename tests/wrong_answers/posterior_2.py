@@ -1,0 +1,38 @@
+"""Wrong answers: the step back of N(0, 1) data."""
+
+
+def divided(x_t, t, schedule):
+    """It looks like x_t divided by the root of alpha_t."""
+    return x_t / schedule.alpha[t].sqrt(), schedule.beta[t]
+
+
+def not_shrunk(x_t, t, schedule):
+    """It looks like x_t itself."""
+    return x_t, schedule.beta[t]
+
+
+def without_root(x_t, t, schedule):
+    """It looks like alpha_t without its root."""
+    return schedule.alpha[t] * x_t, schedule.beta[t]
+
+
+def of_all_steps(x_t, t, schedule):
+    """It looks like alpha_bar, of all steps."""
+    return schedule.alpha_bar[t].sqrt() * x_t, schedule.beta[t]
+
+
+def knows_x_0(x_t, t, schedule):
+    """It looks like the posterior's, which knows x_0."""
+    a_s, a_t = schedule.alpha_bar[t - 1], schedule.alpha_bar[t]
+    tilde = schedule.beta[t] * (1 - a_s) / (1 - a_t)
+    return schedule.alpha[t].sqrt() * x_t, tilde
+
+
+def deviation(x_t, t, schedule):
+    """It looks like the standard deviation."""
+    return schedule.alpha[t].sqrt() * x_t, schedule.beta[t].sqrt()
+
+
+def kept(x_t, t, schedule):
+    """It looks like alpha_t, what is kept."""
+    return schedule.alpha[t].sqrt() * x_t, schedule.alpha[t]

@@ -1,0 +1,68 @@
+"""Wrong answers: eps from a network that says x_0."""
+
+
+def made(formula):
+    def as_eps_model(x_0_model, schedule):
+        def eps_model(x_t, t):
+            a = schedule.alpha_bar[t][:, None]
+            return formula(x_t, x_0_model(x_t, t), a, schedule, t)
+
+        return eps_model
+
+    return as_eps_model
+
+
+def signed(x_0_model, schedule):
+    """It looks like the sign turned round."""
+    return made(lambda x, x_0, a, *_: (a.sqrt() * x_0 - x) / (1 - a).sqrt())(
+        x_0_model, schedule
+    )
+
+
+def without_root(x_0_model, schedule):
+    """It looks like 1 - alpha_bar without its root."""
+    return made(lambda x, x_0, a, *_: (x - a.sqrt() * x_0) / (1 - a))(
+        x_0_model, schedule
+    )
+
+
+def one_steps_alpha(x_0_model, schedule):
+    """It looks like alpha for alpha_bar."""
+
+    def formula(x, x_0, a, schedule, t):
+        alpha = schedule.alpha[t][:, None]
+        return (x - alpha.sqrt() * x_0) / (1 - alpha).sqrt()
+
+    return made(formula)(x_0_model, schedule)
+
+
+def whole_x_0(x_0_model, schedule):
+    """It looks like x_0 taken off whole, without sqrt(alpha_bar)."""
+    return made(lambda x, x_0, a, *_: (x - x_0) / (1 - a).sqrt())(
+        x_0_model, schedule
+    )
+
+
+def not_divided(x_0_model, schedule):
+    """It looks like the noise as it is in x_t, still to be divided."""
+    return made(lambda x, x_0, a, *_: x - a.sqrt() * x_0)(x_0_model, schedule)
+
+
+def no_second_axis(x_0_model, schedule):
+    """it stops with RuntimeError"""
+
+    def eps_model(x_t, t):
+        a = schedule.alpha_bar[t]
+        return (x_t - a.sqrt() * x_0_model(x_t, t)) / (1 - a).sqrt()
+
+    return eps_model
+
+
+def the_network_itself(x_0_model, schedule):
+    """it is off by up to"""
+    return x_0_model
+
+
+def no_function(x_0_model, schedule):
+    """Return a function"""
+    return 0.5

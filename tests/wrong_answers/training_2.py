@@ -1,0 +1,57 @@
+"""Wrong answers: one update of the moving mean."""
+
+import torch
+
+
+def exchanged(means, weights, d):
+    """It looks like d and 1 - d exchanged."""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.lerp_(weight, d)
+
+
+def not_of_sum_1(means, weights, d):
+    """It looks like factors whose sum is not 1."""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.mul_(d).add_(weight)
+
+
+def added_whole(means, weights, d):
+    """It looks like the weight added whole."""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.add_((1 - d) * weight)
+
+
+def copied(means, weights, d):
+    """It looks like the weight itself, d has no part."""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.copy_(weight)
+
+
+def half(means, weights, d):
+    """It looks like a mean of both, half and half."""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.lerp_(weight, 0.5)
+
+
+def nothing_moves(means, weights, d):
+    """Nothing has moved."""
+    for mean, weight in zip(means, weights, strict=True):
+        mean = d * mean + (1 - d) * weight
+
+
+def new_tensors(means, weights, d):
+    """Change the tensors in place"""
+    for i, weight in enumerate(weights):
+        means[i] = d * means[i] + (1 - d) * weight
+
+
+def moves_the_weights(means, weights, d):
+    """It changes the weights"""
+    for mean, weight in zip(means, weights, strict=True):
+        weight.lerp_(mean, 1 - d)
+
+
+def first_alone(means, weights, d):
+    """With d ="""
+    torch.lerp(means[0], weights[0], 1 - d, out=means[0])
+    means[0].add_(0.1)

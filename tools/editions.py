@@ -1,0 +1,246 @@
+"""Make the student's edition, or the teacher's, from the labs.
+
+``python tools/editions.py student`` writes _build/student and student.zip:
+labs without solutions and outputs, the package as a wheel, what to install.
+``python tools/editions.py teacher`` writes _build/teacher and teacher.zip:
+the full labs, and a small book of every exercise with hints, solution,
+likely mistakes and what each is told.
+"""
+
+import ast
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from diffusion_lite.exercises import check
+
+ROOT = Path(__file__).resolve().parent.parent
+HIDDEN = {"solution", "remove-cell"}
+LINK = re.compile(r"\[([^]]+)\]\(\.\./[^)]+\)")
+MARKER = re.compile(r"### (BEGIN|END) SOLUTION")
+LICENSES = ("LICENSE", "LICENSE-text")
+STUDENT_README = """\
+# Diffusion Lite: labs for students
+
+You need Python 3.11 or newer.
+
+    python3 -m venv .venv
+    .venv/bin/pip install -r requirements.txt
+    .venv/bin/jupyter lab notebooks
+
+On Windows it is `py -m venv .venv`, then `.venv\\Scripts\\pip` and
+`.venv\\Scripts\\jupyter`.
+
+Do the labs in the order of their numbers, each from its first cell on.
+Where an exercise says `raise NotImplementedError`, write your own lines;
+where it says that there is a bug, find it. Then run the cell with `check`
+below: it says "Right", or what the answer looks like. Each exercise has three
+hints; open one at a time.
+"""
+TEACHER_INTRO = """\
+# Solutions
+
+For teachers: every exercise that checks itself, with its hints, what the
+reader is given, a solution, and the likely mistakes. Under each mistake
+stands what `check` says of it. The last page is the rubric of the open
+experiments.
+"""
+
+
+def main() -> None:
+    """Make the edition that is asked for."""
+    makers = {"student": student, "teacher": teacher}
+    if len(sys.argv) != 2 or sys.argv[1] not in makers:
+        sys.exit(f"Name one edition: {' or '.join(makers)}.")
+    name = sys.argv[1]
+    folder = ROOT / "_build" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    makers[name](ROOT, folder)
+    shutil.make_archive(str(folder), "zip", folder.parent, name)
+    print(f"The {name} edition is in {folder}, and in {folder.name}.zip")
+
+
+# ---- for students -----------------------------------------------------------
+
+
+def student(root: Path, folder: Path) -> None:
+    """Write what a student needs, and nothing that tells a solution."""
+    (folder / "notebooks").mkdir(parents=True)
+    for path in labs(root):
+        lab = student_lab(nbformat.read(path, as_version=4))
+        nbformat.write(lab, folder / "notebooks" / path.name)
+    build_wheel(root, folder)
+    (wheel,) = folder.glob("*.whl")
+    needed = student_requirements((root / "requirements.txt").read_text())
+    (folder / "requirements.txt").write_text(f"{needed}\n./{wheel.name}\n")
+    (folder / "README.md").write_text(STUDENT_README)
+    for name in LICENSES:
+        shutil.copy(root / name, folder)
+
+
+def labs(root: Path) -> list[Path]:
+    """Return the full labs."""
+    return sorted(root.glob("notebooks/*.ipynb"))
+
+
+def student_lab(lab: NotebookNode) -> NotebookNode:
+    """Return a lab without solutions, outputs, and links that lead nowhere."""
+    cells = [
+        student_cell(cell) for cell in lab.cells if not HIDDEN & tags(cell)
+    ]
+    return nbformat.v4.new_notebook(
+        cells=cells, metadata={"kernelspec": lab.metadata.kernelspec}
+    )
+
+
+def student_cell(cell: NotebookNode) -> NotebookNode:
+    """Return a new cell with a cell's text, and its tags at most."""
+    kept = {"id": cell.id, "metadata": {}}
+    if cell.cell_type == "markdown":
+        text = LINK.sub(r"\1", cell.source)
+        return nbformat.v4.new_markdown_cell(text, **kept)
+    if mine := tags(cell) & {"exercise", "check"}:
+        kept["metadata"] = {"tags": sorted(mine)}
+    return nbformat.v4.new_code_cell(cell.source, **kept)
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    """Return a cell's tags."""
+    return set(cell.metadata.get("tags", []))
+
+
+def student_requirements(text: str) -> str:
+    """Return the paragraphs of requirements.txt that a lab needs."""
+    paragraphs = text.strip().split("\n\n")
+    needed = ("# Labs and live figures.", "# The package.")
+    return "\n\n".join(p for p in paragraphs if p.startswith(needed))
+
+
+def build_wheel(root: Path, folder: Path) -> None:
+    """Build the package's wheel into a folder, from a copy of its files."""
+    source = folder / "source"
+    shutil.copytree(root / "diffusion_lite", source / "diffusion_lite")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, source)
+    run = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet"]
+    run += ["--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    if subprocess.call(run):
+        sys.exit("The wheel was not built: the errors are above.")
+    shutil.rmtree(source)
+
+
+# ---- for teachers -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise of a lab, with all that a teacher may want to see."""
+
+    name: str  # "forward-1"
+    task: str  # Markdown, with the hints folded
+    given: str  # code
+    solution: str  # code
+
+
+def exercises(lab: NotebookNode) -> Iterator[Exercise]:
+    """Yield the exercises of a lab that check themselves."""
+    found = dict.fromkeys(("markdown", "exercise", "solution"), "")
+    for cell in lab.cells:
+        for kind in {cell.cell_type, *tags(cell)} & found.keys():
+            found[kind] = cell.source
+        if "check" in tags(cell):
+            (line,) = ast.parse(cell.source).body
+            yield Exercise(
+                line.value.args[0].value,
+                found["markdown"][found["markdown"].index("### Exercise") :],
+                found["exercise"],
+                MARKER.sub("", found["solution"]).strip(),
+            )
+
+
+def teacher(root: Path, folder: Path) -> None:
+    """Write the full labs, and the book of solutions."""
+    (folder / "notebooks").mkdir(parents=True)
+    for path in labs(root):
+        shutil.copy(path, folder / "notebooks")
+    source = folder / "source"
+    solution_book(root, source)
+    command = Path(sys.executable).with_name("jupyter-book")
+    run = [command, "build", source, "-W", "-n", "--keep-going", "--quiet"]
+    if subprocess.call(run):
+        sys.exit("The book of solutions was not built: the errors are above.")
+    shutil.move(source / "_build" / "html", folder / "solutions")
+    shutil.rmtree(source)
+    for name in LICENSES:
+        shutil.copy(root / name, folder)
+
+
+def solution_book(root: Path, source: Path) -> None:
+    """Write the pages of the book of solutions, ready to be built."""
+    shutil.copytree(root / "book" / "_static", source / "book" / "_static")
+    shutil.copy(root / "book" / "references.bib", source / "book")
+    shutil.copy(root / "book" / "rubric.md", source)
+    (source / "intro.md").write_text(TEACHER_INTRO)
+    stems = [path.stem for path in labs(root)]
+    for path in labs(root):
+        lab = nbformat.read(path, as_version=4)
+        parts = [solved(root, each) for each in exercises(lab)]
+        title = f"# Chapter {int(path.stem[:2])}: {path.stem[3:]}"
+        (source / f"{path.stem}.md").write_text("\n\n".join([title, *parts]))
+    contents = {"format": "jb-book", "root": "intro"}
+    contents["chapters"] = [{"file": name} for name in [*stems, "rubric"]]
+    (source / "_toc.yml").write_text(yaml.safe_dump(contents))
+    config = yaml.safe_load((root / "_config.yml").read_text())
+    config["title"] += ": solutions"
+    config["execute"] = {"execute_notebooks": "off"}
+    (source / "_config.yml").write_text(yaml.safe_dump(config))
+
+
+def solved(root: Path, exercise: Exercise) -> str:
+    """Return an exercise, its solution and its likely mistakes, in MyST."""
+    told = [
+        f"`{answer.__name__}`\n: {plain(check(exercise.name, answer).text)}"
+        for answer in wrong_answers(root, exercise.name)
+    ]
+    return "\n\n".join(
+        [
+            exercise.task.replace("### ", "## ", 1),
+            f"**Given**\n\n```python\n{exercise.given}\n```",
+            f"**Solution**\n\n```python\n{exercise.solution}\n```",
+            "**Likely mistakes, and what each is told**",
+            *told,
+        ]
+    )
+
+
+def plain(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>$|~#])", r"\\\1", text)
+
+
+def wrong_answers(root: Path, name: str) -> Iterator[Callable]:
+    """Yield the collected wrong answers to an exercise.
+
+    Each has a docstring: a part of what it must be told.
+    """
+    stem = name.replace("-", "_")
+    path = root / "tests" / "wrong_answers" / f"{stem}.py"
+    spec = importlib.util.spec_from_file_location(stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for answer in vars(module).values():
+        if getattr(answer, "__module__", None) == stem and answer.__doc__:
+            yield answer
+
+
+if __name__ == "__main__":
+    main()
