@@ -35,7 +35,8 @@ def test_binder_installs_what_a_student_does():
 
 def test_the_container_is_made_of_what_there_is():
     text = (CLASSROOM / "Dockerfile").read_text()
-    assert re.findall(r"^COPY --chown=\w+ (\S+)", text, re.M) == ["_build/student"]
+    (copied,) = re.findall(r"^COPY --chown=\w+ (\S+)", text, re.M)
+    assert copied == "_build/student"
     assert "FROM python:3.11-slim" in text
     last_user = re.findall(r"^USER (\w+)", text, re.M)[-1]
     assert f"useradd --create-home {last_user}" in text
