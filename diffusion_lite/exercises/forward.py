@@ -57,7 +57,7 @@ def a_jump_from_the_middle(trial: Trial) -> str:
     one, zero = torch.ones(1).double(), torch.zeros(1).double()
     for T in (50, 1000):
         schedule = some_schedule(trial, T)
-        middle = trial.integer(2, T - 2)
+        middle = trial.integer(T // 4, T - 2)
         late = trial.integer(middle + 1, T - 1)
         for s, t in ((0, middle), (middle - 1, middle), (middle, late)):
             signal = trial.tensor(one, s, t, zero, schedule, shape=(1,))
