@@ -8,11 +8,11 @@
 Students open port 8000 of the machine, choose a name, and give the password.
 Each gets a folder of their own with the labs.
 
-All of them work as the one user who started the hub: this keeps friends
-apart, and does not keep out anybody who wants to read their neighbour's
-folder. For more, let every student have an account of the machine: take
-`PAMAuthenticator` and `LocalProcessSpawner`, and run the hub as root, or
-install The Littlest JupyterHub, which does that and limits the memory too.
+All of them work as the one user who started the hub, and whoever knows the
+password can come in under any name: this keeps friends apart, and nobody
+else. For more, give every student an account of the machine: The Littlest
+JupyterHub does that. Nor does it speak https: in a network that you do not
+trust, put a web server in front.
 """
 
 import os
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "_build" / "student" / "notebooks"
 STUDENTS = Path(os.environ.get("CLASS_FOLDER", ROOT / "_build" / "class"))
 THREADS = os.environ.get("CLASS_THREADS", "1")
+GIGABYTES = int(os.environ.get("CLASS_GIGABYTES", "3"))  # for each process
 
 if not LABS.is_dir():
     sys.exit("There are no student labs yet: run `make student` first.")
@@ -51,7 +52,11 @@ c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{1,30}"
 # A process for each student, in their own folder.
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(STUDENTS / "{username}")
-c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+# A cell that asks for more memory gets a MemoryError, and its neighbours
+# notice nothing. (prlimit comes with Linux.)
+limit = ["prlimit", f"--data={GIGABYTES * 2**30}"]
+start = [sys.executable, "-m", "jupyterhub.singleuser"]
+c.Spawner.cmd = [*limit, *start] if shutil.which("prlimit") else start
 c.Spawner.default_url = "/lab"
 c.Spawner.pre_spawn_hook = labs_for
 c.Spawner.start_timeout = 120
@@ -62,10 +67,12 @@ c.Spawner.environment = {
     "GOMP_SPINCOUNT": "20000",
 }
 
-# Kernels that nobody uses for an hour give their memory back.
+# A kernel that has been idle for an hour gives its memory back, even where
+# its tab is still open; one that trains is not idle.
 c.Spawner.args = [
     "--MappingKernelManager.cull_idle_timeout=3600",
     "--MappingKernelManager.cull_interval=300",
+    "--MappingKernelManager.cull_connected=True",
 ]
 
 if os.geteuid() == 0:

@@ -63,6 +63,29 @@ def test_mistakes_are_named_and_exercises_left_out():
     assert of("Summary", EQUATION) == []
 
 
+def test_the_last_slide_says_what_is_what():
+    rows = ("<tr><th>Symbol</th><th>Meaning</th><th>Function</th></tr>",)
+    rows += ("<tr><td>x</td><td>a picture</td><td>draw</td></tr>",)
+    table = f"<table>{''.join(rows)}</table>"
+    section = article(f"<section><h2>Summary</h2>{table}<p>So.</p></section>")
+    slide = slides.of_summary(section.h2.parent)
+    assert "a picture" in slide.body
+    assert "So." in slide.body
+    assert "draw" not in slide.body
+
+
+def test_a_packed_deck_leads_nowhere_else(tmp_path):
+    slides.pack(DECKS.parent, tmp_path)
+    for stem in STEMS:
+        text = (tmp_path / "slides" / f"{stem}.html").read_text("utf-8")
+        page = BeautifulSoup(text, "html.parser")
+        links = [a["href"] for a in page.select("a[href]")]
+        assert [x for x in links if not x.startswith(("http", "#"))] == []
+        for tag in page.select("link[href], script[src]"):
+            place = tmp_path / "slides" / (tag.get("href") or tag["src"])
+            assert place.exists()
+
+
 @pytest.fixture(scope="module")
 def addresses():
     """Where the book is, from a folder and from a server."""
@@ -92,13 +115,42 @@ def test_a_deck_opens_and_nothing_is_cut_off(visit, addresses, origin, stem):
     assert window.noted == []
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_printed_deck_keeps_its_margins(visit, addresses, stem):
+    page = visit(viewport={"width": 1280, "height": 720}).page
+    page.goto(f"{addresses['file']}/slides/{stem}.html?print-pdf")
+    page.wait_for_selector(".pdf-page section")
+    page.wait_for_timeout(500)
+    assert page.evaluate(PRINTED) == []
+
+
+# What of a printed deck lies nearer than 40 pixels to its paper's edge.
+PRINTED = """
+() => [...document.querySelectorAll(".pdf-page")].flatMap((paper) => {
+  const edge = paper.getBoundingClientRect();
+  return [...paper.querySelectorAll("h2, p, li, svg, .eqno, mjx-math")]
+    .filter((e) => !e.closest(".notes, mjx-assistive-mml"))
+    .map((e) => [e, e.getBoundingClientRect()])
+    .filter(([, box]) => box.width &&
+      (box.left < edge.left + 40 || box.right > edge.right - 40 ||
+       box.top < edge.top + 40 || box.bottom > edge.bottom - 40))
+    .map(([e]) => e.outerHTML.slice(0, 80));
+})
+"""
+
 # What of the slide at hand lies outside of it, or is not there.
 INSIDE = """
 () => {
   const slide = Reveal.getCurrentSlide();
   const faults = [];
-  const edge = slide.getBoundingClientRect();
-  for (const e of slide.querySelectorAll("h2, p, li, svg, img, mjx-math")) {
+  const whole = slide.getBoundingClientRect();
+  const edge = {
+    right: whole.right - slide.clientLeft,
+    bottom: whole.bottom - slide.clientTop,
+  };
+  const parts = "h2, p, li, svg, img, table, .eqno, mjx-math";
+  for (const e of slide.querySelectorAll(parts)) {
     if (e.closest(".notes, mjx-assistive-mml")) continue;
     const box = e.getBoundingClientRect();
     if (!box.width) continue;

@@ -5,12 +5,16 @@ A slide is a figure, with the first sentence of its caption as its title, or a
 section's equations: the slides show what the page shows. What else the page
 says there is in the speaker's notes (press S). reveal.js is taken from the
 package sphinx-revealjs, MathJax and the fonts from the book.
+
+``python tools/slides.py FOLDER`` also puts them, with all that they need and
+nothing else, into a folder: 6 MB, for a stick or another computer.
 """
 
 import copy
 import html
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +28,17 @@ PARTS = ("LICENSE", "dist/reset.css", "dist/reveal.css", "dist/reveal.js")
 PARTS += ("plugin/notes/notes.js",)
 SKIPPED = ("Exercises", "Further reading")
 EQUATIONS = 2  # at most, on one slide
+NEEDED = ("slides.css", "favicon.svg", "fonts", "mathjax/tex-chtml.js")
+NEEDED += ("mathjax/output/chtml/fonts", "mathjax/input/tex/extensions")
+CREDIT = "<p class='credit'>Diffusion Lite, chapter {}. Text: CC BY 4.0.</p>"
+BOOK_LINK = re.compile(r'<p><a href="\.\./book/[^>]*>[^<]*</a></p>')
 PAGE = """\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<link rel="icon" href="../_static/favicon.svg">
 <link rel="stylesheet" href="reveal/dist/reset.css">
 <link rel="stylesheet" href="reveal/dist/reveal.css">
 <link rel="stylesheet" href="../_static/slides.css">
@@ -40,7 +49,8 @@ PAGE = """\
 <script src="reveal/plugin/notes/notes.js"></script>
 <script>
   const options = {{ width: 1280, height: 720, margin: 0, hash: true,
-    slideNumber: true, transition: "none", plugins: [RevealNotes] }};
+    center: false, display: "grid", slideNumber: true, transition: "none",
+    plugins: [RevealNotes] }};
   const start = () => MathJax.startup.defaultPageReady();
   window.MathJax = {{ startup: {{
     pageReady: () => start().then(() => Reveal.initialize(options)) }} }};
@@ -61,7 +71,8 @@ class Slide:
     def __str__(self) -> str:
         notes = f'\n<aside class="notes">{self.notes}</aside>'
         return (
-            f"<section>\n<h2>{self.title}</h2>\n{self.body}"
+            f"<section>\n<h2>{self.title}</h2>\n"
+            f'<div class="body">\n{self.body}\n</div>'
             f"{notes if self.notes else ''}\n</section>"
         )
 
@@ -87,14 +98,13 @@ def deck(built: Path, stem: str) -> str:
     lead = f"<p>{inner(chapter.h1.find_next('p'))}</p>"
     link = f'<p><a href="../book/{stem}.html">The chapter</a></p>'
     slides = [
-        Slide(title, lead + link),
+        Slide(title, lead + link + CREDIT.format(int(stem[:2]))),
         *(of_figure(figure, stem) for figure in of_lead(chapter.h1)),
         *(s for h2 in chapter.select("h2") for s in of_section(h2, stem)),
         *(of_figure(figure, stem) for figure in lab.select("figure")),
     ]
     ending = next(h2 for h2 in chapter.select("h2") if "Summary" in words(h2))
-    last = ending.parent.find_all("p", recursive=False)[-1]
-    slides.append(Slide("What stays", f"<p>{inner(last)}</p>"))
+    slides.append(of_summary(ending.parent))
     return PAGE.format(
         title=html.escape(title), slides="\n".join(map(str, slides))
     )
@@ -137,6 +147,16 @@ def of_section(h2: Tag, stem: str) -> Iterator[Slide]:
             yield of_equations(title, waiting)
 
 
+def of_summary(section: Tag) -> Slide:
+    """Return the last slide: what is what, and where it leads."""
+    table = copy.copy(section.table)
+    for row in table.select("tr"):
+        for cell in row.find_all(["th", "td"])[2:]:
+            cell.decompose()
+    last = section.find_all("p", recursive=False)[-1]
+    return Slide("What stays", f"{table}\n<p>{inner(last)}</p>")
+
+
 def of_equations(title: str, parts: list[Tag]) -> Slide:
     """Return a slide of equations; the words before each are for notes."""
     before = [part.find_previous("p") for part in parts]
@@ -169,5 +189,22 @@ def inner(tag: Tag) -> str:
     return tag.decode_contents().strip()
 
 
+def pack(built: Path, folder: Path) -> None:
+    """Copy the decks and what they need; nothing leads to the book."""
+    shutil.copytree(built / "slides", folder / "slides", dirs_exist_ok=True)
+    for name in NEEDED:
+        source, place = built / "_static" / name, folder / "_static" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, place, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, place)
+    for page in folder.glob("slides/*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(BOOK_LINK.sub("", text), encoding="utf-8")
+
+
 if __name__ == "__main__":
     make(ROOT)
+    for name in sys.argv[1:]:
+        pack(ROOT / "_build" / "html", Path(name))
