@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import matplotlib
@@ -775,6 +776,27 @@ def test_stopped_it_goes_on(tmp_path):
     said, _ = grader(str(sub), "--out", str(out)).communicate(timeout=120)
     assert f"4 notebooks, {len(left)} to grade" in said
     assert len(rows_of(out)) == 16
+
+
+@JAIL
+@pytest.mark.slow
+def test_stopped_while_a_process_starts_it_leaves_none(tmp_path, monkeypatch):
+    started = []
+    start = ForkServerProcess.start
+
+    def stopped(process):
+        start(process)
+        started.append(process)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(ForkServerProcess, "start", stopped)
+    sub = tmp_path / "sub"
+    hand_in(sub, "ada", "01_forward.ipynb", notebook("while True:\n    pass"))
+    with pytest.raises(KeyboardInterrupt):
+        grade.Class(sub, tmp_path / "out").grade(SETTINGS)
+    (process,) = started
+    assert not process.is_alive()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_table_holds_no_formula():

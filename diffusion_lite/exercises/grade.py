@@ -12,8 +12,8 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import wait
@@ -183,12 +183,14 @@ class Class:
                     each, core = waiting.pop(), free.pop()
                     given = (self.record(each), each.path, settings, core)
                     process = context.Process(target=examine_into, args=given)
-                    process.start()
                     end = time.monotonic() + settings.seconds + GRACE
-                    running[process.sentinel] = process, each, core, end
+                    with uninterrupted():
+                        process.start()
+                        running[process.sentinel] = process, each, core, end
                 for sentinel in ended(running):
-                    process, each, core, _ = running.pop(sentinel)
+                    process, each, core, _ = running[sentinel]
                     end_group(process)
+                    del running[sentinel]
                     free.append(core)
                     yield each
         finally:
@@ -229,6 +231,19 @@ def cores() -> list:
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return [None] * (os.cpu_count() or 1)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off: a process that is starting must first be noted."""
+    asked = []
+    usual = signal.signal(signal.SIGINT, lambda *_: asked.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if asked:
+        raise KeyboardInterrupt
 
 
 def ended(running: dict[int, tuple]) -> list[int]:
