@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -694,12 +695,13 @@ def hand_in(folder, student, name, data):
 
 
 def grader(*given, **more):
-    """Start the command."""
+    """Start the command, which heeds Ctrl-C even if these tests do not."""
     return subprocess.Popen(
         [sys.executable, "-m", "diffusion_lite.exercises", "grade", *given],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         **more,
     )
 
@@ -787,16 +789,18 @@ def test_stopped_while_a_process_starts_it_leaves_none(tmp_path, monkeypatch):
     def stopped(process):
         start(process)
         started.append(process)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr(ForkServerProcess, "start", stopped)
     sub = tmp_path / "sub"
     hand_in(sub, "ada", "01_forward.ipynb", notebook("while True:\n    pass"))
     with pytest.raises(KeyboardInterrupt):
         grade.Class(sub, tmp_path / "out").grade(SETTINGS)
+    ours = signal.default_int_handler
+    assert signal.signal(signal.SIGINT, usual) is ours  # as it was
     (process,) = started
     assert not process.is_alive()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_table_holds_no_formula():
