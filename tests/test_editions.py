@@ -3,11 +3,13 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -19,6 +21,10 @@ from diffusion_lite.exercises import names
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = editions.labs(ROOT)
+
+CLEARED = re.compile(  # what nbgrader takes out
+    r"### BEGIN SOLUTION.*### END SOLUTION", re.DOTALL
+)
 
 each_lab = pytest.mark.parametrize("path", LABS, ids=lambda path: path.stem)
 
@@ -230,6 +236,29 @@ def test_pasted_solutions_pass_every_check(with_wheel, student, tmp_path):
 
 
 # ---- for teachers -----------------------------------------------------------
+
+
+@each_lab
+def test_nbgrader_is_given_answers_and_what_grades_them(path):
+    lab = editions.nbgrader_lab(read(path), path.stem)
+    nbformat.validate(lab)
+    marked = [c for c in lab.cells if "nbgrader" in c.metadata]
+    marks = [cell.metadata.nbgrader for cell in marked]
+    assert [each.grade for each in marks] == [False, True] * (len(marks) // 2)
+    assert all(each.solution != each.grade for each in marks)
+    assert len({each.grade_id for each in marks}) == len(marks) >= 8
+
+    space = {"__name__": "lab"}
+    setup = [c.source for c in lab.cells if c.cell_type == "code"][:2]
+    with matplotlib.rc_context():
+        for source in (*setup, *(cell.source for cell in marked)):
+            exec(source, space)  # each check asserts
+    for answer, grades in zip(marked[::2], marked[1::2], strict=True):
+        cleared = CLEARED.sub("", answer.source)
+        assert cleared != answer.source
+        exec(cleared, space)
+        with pytest.raises(AssertionError, match="Not yet"):
+            exec(grades.source, space)
 
 
 @pytest.mark.slow

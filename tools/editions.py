@@ -3,8 +3,8 @@
 ``python tools/editions.py student`` writes _build/student and student.zip:
 labs without solutions and outputs, the package as a wheel, what to install.
 ``python tools/editions.py teacher`` writes _build/teacher and teacher.zip:
-the full labs, and a small book of every exercise with hints, solution,
-likely mistakes and what each is told.
+the full labs, the same for nbgrader, and a small book of every exercise with
+hints, solution, likely mistakes and what each is told.
 """
 
 import ast
@@ -26,7 +26,9 @@ from diffusion_lite.exercises import check
 ROOT = Path(__file__).resolve().parent.parent
 HIDDEN = {"solution", "remove-cell"}
 LINK = re.compile(r"\[([^]]+)\]\(\.\./[^)]+\)")
-MARKER = re.compile(r"### (BEGIN|END) SOLUTION")
+SOLUTION = re.compile(
+    r"### BEGIN SOLUTION\n(.*?)\n+### END SOLUTION\n", re.DOTALL
+)
 LICENSES = ("LICENSE", "LICENSE-text")
 STUDENT_README = """\
 # Diffusion Lite: labs for students
@@ -45,6 +47,11 @@ Where an exercise says `raise NotImplementedError`, write your own lines;
 where it says that there is a bug, find it. Then run the cell with `check`
 below: it says "Right", or what the answer looks like. Each exercise has three
 hints; open one at a time.
+"""
+NBGRADER = """\
+c = get_config()
+c.CourseDirectory.course_id = "diffusion-lite"
+c.ClearSolutions.code_stub = {"python": "# Write above this line."}
 """
 TEACHER_INTRO = """\
 # Solutions
@@ -153,25 +160,30 @@ class Exercise:
 
 def exercises(lab: NotebookNode) -> Iterator[Exercise]:
     """Yield the exercises of a lab that check themselves."""
-    found = dict.fromkeys(("markdown", "exercise", "solution"), "")
+    found = {}
     for cell in lab.cells:
-        for kind in {cell.cell_type, *tags(cell)} & found.keys():
+        for kind in {cell.cell_type, *tags(cell)}:
             found[kind] = cell.source
-        if "check" in tags(cell):
-            (line,) = ast.parse(cell.source).body
+        if "solution" in tags(cell):
+            (line,) = ast.parse(found["check"]).body
             yield Exercise(
                 line.value.args[0].value,
                 found["markdown"][found["markdown"].index("### Exercise") :],
                 found["exercise"],
-                MARKER.sub("", found["solution"]).strip(),
+                SOLUTION.match(cell.source)[1],
             )
 
 
 def teacher(root: Path, folder: Path) -> None:
-    """Write the full labs, and the book of solutions."""
+    """Write the full labs, those for nbgrader, and the book of solutions."""
     (folder / "notebooks").mkdir(parents=True)
     for path in labs(root):
         shutil.copy(path, folder / "notebooks")
+        source = folder / "nbgrader" / "source" / path.stem
+        source.mkdir(parents=True)
+        lab = nbgrader_lab(nbformat.read(path, as_version=4), path.stem)
+        nbformat.write(lab, source / path.name)
+    (folder / "nbgrader" / "nbgrader_config.py").write_text(NBGRADER)
     source = folder / "source"
     solution_book(root, source)
     command = Path(sys.executable).with_name("jupyter-book")
@@ -182,6 +194,37 @@ def teacher(root: Path, folder: Path) -> None:
     shutil.rmtree(source)
     for name in LICENSES:
         shutil.copy(root / name, folder)
+
+
+def nbgrader_lab(lab: NotebookNode, stem: str) -> NotebookNode:
+    """Return a lab as nbgrader wants it.
+
+    What is given and its solution become one cell, so that students write
+    where the stub or the bug is; the check below is worth a point.
+    """
+    cells, held = [], []
+    for cell in lab.cells:
+        mine = tags(cell)
+        if mine & {"exercise", "check"}:
+            held.append(cell)
+        elif "solution" in mine:
+            given, check_cell = held[-2:]
+            solution = SOLUTION.match(cell.source)[0]
+            given.source = f"{given.source}\n\n\n{solution}".rstrip()
+            check_cell.source = f"assert (said := {check_cell.source}), said"
+            for each, grade in ((given, False), (check_cell, True)):
+                each.metadata = nbgrader_marks(f"{stem}-{len(cells)}", grade)
+                cells.append(each)
+        elif "remove-cell" not in mine:
+            cells.append(cell)
+    return nbformat.v4.new_notebook(cells=cells, metadata=lab.metadata)
+
+
+def nbgrader_marks(name: str, grade: bool) -> dict:
+    """Return the metadata of a cell to write in, or of one that grades."""
+    marks = {"schema_version": 3, "cell_type": "code", "task": False}
+    marks |= {"solution": not grade, "grade": grade, "locked": grade}
+    return {"nbgrader": marks | {"grade_id": name, "points": int(grade)}}
 
 
 def solution_book(root: Path, source: Path) -> None:
