@@ -58,7 +58,7 @@ def wasserstein(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
 def with_r1(velocity: Velocity, gamma: float) -> Velocity:
     """Return the velocity where psi pays gamma / 2 psi^2, R1's penalty.
 
-    Book: eq-dirac-r1. Source: Mescheder et al. 2018, section 4.1.
+    Book: eq-dirac-r1. Source: Mescheder et al. 2018, section 3.3.
     """
 
     def penalised(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,7 +137,7 @@ def r1_eigenvalues(gamma: float, turn: float = 0.5) -> Tensor:
 
     -gamma / 2 +- sqrt(gamma^2 / 4 - turn^2), where turn is how fast the
     game turns without it: 1/2, or 1 for wasserstein. Best is gamma = 2 turn.
-    Book: eq-dirac-r1-rates. Source: Mescheder et al. 2018, section 4.1.
+    Book: eq-dirac-r1-rates. Source: Mescheder et al. 2018, section 3.3.
     """
     root = torch.tensor(gamma**2 / 4 - turn**2, dtype=torch.complex128).sqrt()
     return torch.stack([-gamma / 2 + root, -gamma / 2 - root])

@@ -113,6 +113,21 @@ def test_seeds_are_compared_in_pairs():
     assert isinstance(found, Comparison)
 
 
+@pytest.mark.parametrize(
+    ("difference", "half", "words"),
+    [
+        (5.655, 5.658, "5.655 ± 5.658"),  # 5.7 ± 5.7 would not say which
+        (-0.00309, 0.00051, "-0.00309 ± 0.00051"),
+        (12.34, 2.345, "12.3 ± 2.3"),
+        (4321.0, 123.4, "4321 ± 123"),
+    ],
+)
+def test_a_difference_is_told_from_its_interval(difference, half, words):
+    means = (1.0 + difference, 1.0)
+    found = Comparison("energy", ("gan", "vae"), means, difference, half)
+    assert found.in_words.replace("\N{NO-BREAK SPACE}", " ") == words
+
+
 def test_a_rank_correlation_sees_order_alone():
     looks = [
         row | {"loss": loss, "judge_loss": -loss, "distance": math.exp(loss)}
@@ -191,30 +206,24 @@ def contest_of(**changes):
 
 
 MEANINGLESS = {"loss": [1.0, 3.0, 2.0]}
+UP_AND_DOWN = {"loss": [2.0, 3.0, 1.0], "distance": [2.0, 3.0, 1.0]}
 
 
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        ({}, "ring: both losses tell; digits: both losses tell"),
+        ({}, "better than a clock: none; worse: none"),
         (
-            {"ring_gan": MEANINGLESS, "ring_gan_r1": MEANINGLESS},
-            "ring: true; digits: both losses tell",
+            {"ring_gan": MEANINGLESS, "digits_gan": MEANINGLESS},
+            "better than a clock: none; worse: the plain GAN",
+        ),
+        (  # on one task only: no verdict
+            {"digits_gan": MEANINGLESS},
+            "better than a clock: none; worse: none",
         ),
         (
-            {"digits_gan": MEANINGLESS},  # the other GAN's does
-            "ring: both losses tell; digits: both losses tell",
-        ),
-        (
-            {"ring_diffusion": MEANINGLESS},
-            "ring: the reverse is true; digits: both losses tell",
-        ),
-        (
-            {
-                f"digits_{name}": MEANINGLESS
-                for name in ("gan", "gan_r1", "diffusion")
-            },
-            "ring: both losses tell; digits: neither loss tells much",
+            {"ring_gan_r1": UP_AND_DOWN, "digits_gan_r1": UP_AND_DOWN},
+            "better than a clock: the GAN with R1; worse: none",
         ),
     ],
 )
@@ -245,25 +254,29 @@ def test_the_claim_about_collapse():
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict"),
+    ("changes", "words"),
     [
-        ({}, "not decided on the ring; not decided on the digits"),
+        ({}, ("not decided", "not decided", "not decided")),
         (
             {"ring_diffusion": {"energy": 0.5}},
-            "true on the ring; not decided on the digits",
+            ("true", "not decided", "not decided"),
         ),
         (
             {
                 "ring_diffusion": {"energy": 1.5},
-                "digits_diffusion": {"frechet": 0.5},
+                "digits_diffusion": {"energy": 1.5, "frechet": 0.5},
             },
-            "wrong on the ring; true on the digits",
+            ("wrong", "wrong", "true"),
         ),
     ],
 )
-def test_the_claim_about_quality(changes, verdict):
+def test_the_claim_about_quality(changes, words):
     found = results.claim_about_quality(contest_of(**changes))
-    assert found.verdict == verdict
+    ring, energy, frechet = words
+    assert found.verdict == (
+        f"{ring} on the ring by energy distance; {energy} on the digits by "
+        f"energy distance; {frechet} on the digits by Fréchet distance"
+    )
 
 
 def test_the_claim_about_speed():
@@ -282,7 +295,8 @@ def test_every_claim_is_judged():
 def test_a_sentence_has_its_numbers():
     rows = rows_of("gan", [1.0, 1.2, 1.1]) + rows_of("vae", [5.0, 5.1, 4.9])
     found = compare(rows, "ring", "energy", "gan", "vae")
+    assert found.in_words.startswith("-3.90")
     assert found.sentence("Energy") == (
         "Energy: the plain GAN is better than the VAE (1.1 against 5; the "
-        f"difference is -3.9 ± {found.half:.2g})."
+        f"difference is {found.in_words})."
     )
