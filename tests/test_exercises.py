@@ -11,9 +11,11 @@ from pathlib import Path
 
 import matplotlib
 import nbformat
+import numpy as np
 import pytest
 import torch
 
+from diffusion_lite import exercises
 from diffusion_lite.exercises import check, names
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,6 +180,43 @@ def leaves(*given):
     sys.exit(3)
 
 
+def interrupts(*given):
+    raise KeyboardInterrupt
+
+
+class Silent(BaseException):
+    """An error that cannot be told."""
+
+    def __str__(self):
+        raise self
+
+
+def raises_what_cannot_be_told(*given):
+    raise Silent
+
+
+class NotCallable:
+    """Neither an answer nor to be shown."""
+
+    def __repr__(self):
+        raise ValueError("no name")
+
+
+class ExitsAsANumber(float):
+    """A number that ends the process when it is read."""
+
+    def __float__(self):
+        sys.exit(3)
+
+
+class AlwaysNear(torch.Tensor):
+    """A tensor for which every comparison is true."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return torch.ones((), dtype=torch.bool)
+
+
 def digs(*given):
     return digs(*given)
 
@@ -211,6 +250,9 @@ NONSENSE = [
     Odd(),
     raises,
     leaves,
+    interrupts,
+    raises_what_cannot_be_told,
+    NotCallable(),
     digs,
     spoils,
     echoes_first,
@@ -233,6 +275,10 @@ NONSENSE = [
     returning(torch.ones(3, dtype=torch.bool)),
     returning(returning(None)),
     returning(Odd()),
+    returning(ExitsAsANumber(1)),
+    returning(torch.zeros(3, 2).as_subclass(AlwaysNear)),
+    returning(np.array([1.0, None])),
+    returning("x" * 10**6),
     returning(torch.nn.Linear(2, 2)),
 ]
 
@@ -242,7 +288,7 @@ def test_nonsense_is_refused_in_words(name):
     for answer in NONSENSE:
         verdict = check(name, answer)
         assert not verdict
-        assert verdict.text
+        assert 0 < len(verdict.text) < 1000
 
 
 @each_name
@@ -256,6 +302,47 @@ def test_what_is_given_is_not_right_yet(name, given):
 def test_an_unknown_exercise_is_named():
     with pytest.raises(ValueError, match="'forward-99'"):
         check("forward-99", int)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5, 2**70])
+def test_a_seed_that_is_none_is_named(seed, solution):
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        check("forward-1", solution["forward-1"], seed=seed)
+
+
+def test_a_long_error_is_cut():
+    def answer(*given):
+        raise ValueError("x" * 10**6)
+
+    text = check("forward-1", answer).text
+    assert "stops with ValueError: xxx" in text
+    assert len(text) < 1000
+
+
+def test_a_schedule_that_is_changed_is_seen():
+    def answer(c, t, schedule):
+        kept = schedule.alpha_bar[t]  # a view of the table
+        rest = 1 - kept
+        kept *= c
+        return kept + rest
+
+    assert "It changes what it is given" in check("forward-1", answer).text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("forward-1", lambda number: np.array(float(number))),
+        ("forward-1", np.float32),
+        ("posterior-1", lambda pair: torch.tensor([float(x) for x in pair])),
+        ("posterior-2", lambda pair: np.array([float(x) for x in pair])),
+        ("gan-1", torch.stack),
+        ("elbo-3", torch.Tensor.numpy),
+    ],
+)
+def test_a_right_answer_of_another_kind_is_right(name, kind, solution):
+    verdict = check(name, lambda *given: kind(solution[name](*given)))
+    assert verdict, verdict
 
 
 def endless(*given):
@@ -299,4 +386,20 @@ def test_what_a_reader_draws_does_not_change(solution):
     torch.manual_seed(0)
     check("denoiser-4", solution["denoiser-4"])
     check("forward-4", solution["forward-4"])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_an_answer_sets_is_set_back(monkeypatch):
+    def answer(*given):
+        torch.manual_seed(3)
+        torch.set_default_dtype(torch.float16)
+        while True:
+            pass
+
+    monkeypatch.setattr(exercises, "SECONDS", 0.2)
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    assert "does not end" in check("forward-1", answer).text
+    assert torch.get_default_dtype() == torch.float32
     assert torch.equal(torch.rand(3), expected)

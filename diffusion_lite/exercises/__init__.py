@@ -13,8 +13,11 @@ Each notebook runs shut in (``jail``, ``worker``), and is asked over a pipe
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+import torch
 
 from diffusion_lite.exercises.trial import (
     EXERCISES,
@@ -22,6 +25,8 @@ from diffusion_lite.exercises.trial import (
     Refused,
     Trial,
     in_time,
+    shown,
+    told,
 )
 
 CHAPTERS = (
@@ -56,28 +61,40 @@ def check(name: str, answer: Callable, *, seed: int = 0) -> Verdict:
     answer passes. The reader's seeds are neither used nor changed.
 
     Raises:
-        ValueError: there is no such exercise.
+        ValueError: there is no such exercise, or no such seed.
     """
     if name not in names():
         raise ValueError(f"name must be one of {names()}, got {name!r}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number from 0, got {seed!r}")
     if not callable(answer):
         return Verdict(
             False,
-            f"That is {answer!r:.40}, and not a function. Give the function "
-            f'itself, without brackets: check("{name}", its_name)',
+            f"That is {shown((answer,))}, and not a function. Give the "
+            f'function itself, without brackets: check("{name}", its_name)',
         )
+    trial = Trial(answer, seed)
     try:
-        trial = Trial(answer, seed)
-        tried = in_time(lambda: EXERCISES[name](trial), SECONDS)
+        with undisturbed():
+            tried = in_time(lambda: EXERCISES[name](trial), SECONDS)
     except Refused as refused:
         return Verdict(False, str(refused))
     except Exception as error:  # whatever an answer may return
         return Verdict(
-            False,
-            "What the function returns cannot be read: "
-            f"{type(error).__name__}: {error}",
+            False, f"What the function returns cannot be read: {told(error)}"
         )
     return Verdict(True, tried)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Give the reader's chance, and kind of numbers, back as they were."""
+    kind = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(kind)
 
 
 def names() -> list[str]:

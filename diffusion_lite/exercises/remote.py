@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from diffusion_lite.exercises.trial import tables
 from diffusion_lite.exercises.wire import (
     Lost,
     Pipe,
@@ -19,6 +20,7 @@ from diffusion_lite.exercises.wire import (
     failure,
     kind_named,
 )
+from diffusion_lite.schedules import Schedule
 
 
 class Peer:
@@ -206,6 +208,8 @@ def remembered(value: object) -> object:
     """Return what is needed to see later how a given value was changed."""
     if isinstance(value, Tensor):
         return value.detach().clone()
+    if isinstance(value, Schedule):
+        return [table.clone() for table in tables(value)]
     if isinstance(value, list):
         return [(each, remembered(each)) for each in value]
     return None
@@ -219,6 +223,9 @@ def change(before: object, value: object) -> object:
     if isinstance(value, Tensor):
         same = value.shape == before.shape and torch.equal(value, before)
         return None if same else value.detach()
+    if isinstance(value, Schedule):
+        now = list(tables(value))
+        return None if all(map(torch.equal, before, now)) else now
     if not isinstance(value, list):
         return None
     parts = []
@@ -235,6 +242,9 @@ def follow(given: list, after: object) -> None:
     for value, moved in zip(given, after, strict=True):
         if isinstance(value, Tensor) and isinstance(moved, Tensor):
             overwrite(value, moved)
+        elif isinstance(value, Schedule) and isinstance(moved, list):
+            for table, spoiled in zip(tables(value), moved, strict=True):
+                overwrite(table, spoiled)
         elif isinstance(value, list) and isinstance(moved, list):
             replace(value, moved)
 

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+
+from diffusion_lite.schedules import Schedule
 
 SECONDS = 5.0
 """How long an answer may take, all trials of a check together."""
@@ -76,14 +79,12 @@ class Trial:
             Refused: it stops with an error.
         """
         try:
-            with torch.random.fork_rng(devices=[]):
-                return self.answer(*given)
+            return self.answer(*given)
         except NotImplementedError:
             raise Refused("It is not written yet: replace raise.") from None
-        except (Exception, SystemExit) as error:
-            kind = type(error).__name__
+        except BaseException as error:
             raise Refused(
-                f"With {shown(given)} it stops with {kind}: {error}"
+                f"With {shown(given)} it stops with {told(error)}"
             ) from None
 
     def call(self, *given: object) -> object:
@@ -100,7 +101,8 @@ class Trial:
                 f"With {shown(given)} it returns None: is there a return line?"
             )
         for before, after in zip(given, copies, strict=True):
-            if isinstance(before, Tensor) and not torch.equal(before, after):
+            pairs = zip(tables(before), tables(after), strict=True)
+            if not all(torch.equal(*pair) for pair in pairs):
                 raise Refused(
                     "It changes what it is given. Make a new tensor: x * 2 "
                     "and not x *= 2."
@@ -119,8 +121,11 @@ class Trial:
 
     def pair(self, *given: object) -> tuple:
         """Return what the answer makes of it, if that is two things."""
-        result = self.call(*given)
-        if not isinstance(result, (tuple, list)) or len(result) != 2:
+        result = as_tensor(self.call(*given))
+        many = isinstance(result, (tuple, list, Tensor))
+        if isinstance(result, Tensor) and result.ndim == 0:
+            many = False
+        if not many or len(result) != 2:
             raise Refused(
                 f"With {shown(given)} it returns {shown((result,))}, and not "
                 "two things: return a, b"
@@ -155,6 +160,18 @@ class Trial:
         return torch.randn(*shape, generator=self.generator).double()
 
 
+def tables(value: object) -> tuple[Tensor, ...]:
+    """Return the tensors that a given value holds."""
+    if isinstance(value, Schedule):
+        return value.beta, value.alpha, value.alpha_bar
+    return (value,) if isinstance(value, Tensor) else ()
+
+
+def as_tensor(value: object) -> object:
+    """Return a NumPy array as a tensor, and all else as it is."""
+    return torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+
+
 def own(value: object) -> object:
     """Return a copy that the answer may spoil; chance is not copied."""
     if isinstance(value, torch.Generator):
@@ -168,6 +185,7 @@ def one_number(value: object, says: str) -> float:
     Raises:
         Refused: it is not one finite number; says is how that is told.
     """
+    value = as_tensor(value)
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.detach().cpu().item()
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -183,8 +201,13 @@ def one_tensor(value: object, shape: tuple, says: str) -> Tensor:
     Raises:
         Refused: it is no tensor (*shape), or not finite.
     """
+    value = as_tensor(value)
     if not isinstance(value, Tensor):
-        raise Refused(f"{says} {shown((value,))}, and not a tensor.")
+        raise Refused(
+            f"{says} {shown((value,))}, and not a tensor: torch.tensor(...) "
+            "makes one."
+        )
+    value = value.as_subclass(Tensor)
     if tuple(value.shape) != tuple(shape):
         raise Refused(
             f"{says} a tensor of the shape {tuple(value.shape)}; it must be "
@@ -210,10 +233,12 @@ def near(a: float | Tensor, b: float | Tensor, share: float = 1e-4) -> bool:
     return bool(((a - b).abs() <= share * b.abs().max() + 1e-7).all())
 
 
-def looks_like(got: float | Tensor, mistakes: dict) -> str:
+def looks_like(
+    got: float | Tensor, mistakes: dict, share: float = 1e-4
+) -> str:
     """Return the name of the mistake whose value was got, as a sentence."""
     for name, value in mistakes.items():
-        if near(got, value):
+        if near(got, value, share):
             return f" It looks like {name}."
     return ""
 
@@ -229,11 +254,25 @@ def shown(given: tuple) -> str:
             words.append(f"{[round(x, 4) for x in value.flatten().tolist()]}")
         elif isinstance(value, float):
             words.append(f"{value:.4g}")
-        elif isinstance(value, (int, str, bool, type(None))):
+        elif isinstance(value, int) and abs(value) >= 10**30:
+            words.append("a huge number")
+        elif isinstance(value, str):
+            words.append(f"{value[:40]!r}")
+        elif isinstance(value, (int, bool, type(None))):
             words.append(repr(value))
         else:
             words.append(f"a {type(value).__name__}")
     return ", ".join(words)
+
+
+def told(error: BaseException) -> str:
+    """Return an error's kind and text, cut short, whatever its text does."""
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except BaseException:
+        return kind
+    return f"{kind}: {text[:300]}{'...' * (len(text) > 300)}"
 
 
 def in_time(call: Callable, seconds: float) -> object:
@@ -241,10 +280,11 @@ def in_time(call: Callable, seconds: float) -> object:
 
     It runs in a thread of its own, which is stopped at its next line of
     Python once the seconds are over. What never comes to a next line is
-    left alone: this returns all the same.
+    left alone: this returns all the same, unless it keeps the interpreter
+    to itself, as one long sum() may.
 
     Raises:
-        Refused: it did not end in time.
+        Refused: it did not end in time, or with what is no Exception.
     """
     end = {}
 
@@ -263,8 +303,11 @@ def in_time(call: Callable, seconds: float) -> object:
             f"It does not end: stopped after {seconds:g} seconds. Is there a "
             "loop that never stops, or one over every number of a tensor?"
         )
-    if "error" in end:
-        raise end["error"]
+    error = end.get("error")
+    if isinstance(error, Exception):
+        raise error
+    if error is not None:
+        raise Refused(f"It stops with {told(error)}")
     return end["value"]
 
 

@@ -15,6 +15,7 @@ from numbers import Integral, Real
 from socket import socket
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -180,6 +181,7 @@ class Writer:
         Real: lambda self, value: float(value),
         complex: lambda self, value: {"complex": [value.real, value.imag]},
         Tensor: tensor,
+        np.ndarray: lambda self, value: self.tensor(torch.as_tensor(value)),
         list: lambda self, value: {"list": [self(v) for v in value]},
         tuple: lambda self, value: {"tuple": [self(v) for v in value]},
         torch.Generator: generator,

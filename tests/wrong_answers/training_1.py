@@ -42,6 +42,30 @@ def taken_off_afterwards(x_t, t, eps_hat, schedule):
 
 
 def root_of_beta(x_t, t, eps_hat, schedule):
-    """It looks like the root of beta."""
+    """It looks like the root of beta where beta belongs."""
     beta, alpha, noise = parts(t, schedule)
     return (x_t - beta.sqrt() / noise.sqrt() * eps_hat) / alpha.sqrt()
+
+
+def not_divided(x_t, t, eps_hat, schedule):
+    """It looks like the division by the root of alpha forgotten."""
+    beta, _, noise = parts(t, schedule)
+    return x_t - beta / noise.sqrt() * eps_hat
+
+
+def alpha_for_alpha_bar(x_t, t, eps_hat, schedule):
+    """is off by up to"""
+    beta, alpha, _ = parts(t, schedule)
+    return (x_t - beta / (1 - alpha).sqrt() * eps_hat) / alpha.sqrt()
+
+
+def all_noise_for_beta(x_t, t, eps_hat, schedule):
+    """is off by up to"""
+    _, alpha, noise = parts(t, schedule)
+    return (x_t - noise / noise.sqrt() * eps_hat) / alpha.sqrt()
+
+
+def one_step_early(x_t, t, eps_hat, schedule):
+    """is off by up to"""
+    beta, alpha, noise = parts(t - 1, schedule)
+    return (x_t - beta / noise.sqrt() * eps_hat) / alpha.sqrt()

@@ -55,3 +55,30 @@ def first_alone(means, weights, d):
     """With d ="""
     torch.lerp(means[0], weights[0], 1 - d, out=means[0])
     means[0].add_(0.1)
+
+
+def leaves_after_the_first(means, weights, d):
+    """is a return inside the loop?"""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.lerp_(weight, 1 - d)
+        break
+
+
+def all_but_the_last(means, weights, d):
+    """the last has not"""
+    for mean, weight in zip(means[:-1], weights[:-1], strict=True):
+        mean.lerp_(weight, 1 - d)
+
+
+def spoils_the_last_weight(means, weights, d):
+    """It changes the weights"""
+    for mean, weight in zip(means, weights, strict=True):
+        mean.lerp_(weight, 1 - d)
+    weights[-1].copy_(means[-1])
+
+
+def one_more(means, weights, d):
+    """make no new ones"""
+    means.append(weights[0].clone())
+    for mean, weight in zip(means[:3], weights, strict=True):
+        mean.lerp_(weight, 1 - d)
