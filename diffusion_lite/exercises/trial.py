@@ -58,7 +58,10 @@ def network(module: nn.Module) -> Network:
     held = dict(module.named_parameters())
 
     def function(values: list[Tensor], *given: object) -> object:
-        parameters = dict(zip(held, values, strict=True))
+        parameters = {
+            name: value if held[name].requires_grad else value.detach()
+            for name, value in zip(held, values, strict=True)
+        }
         return functional_call(module, parameters, given)
 
     values = [value.detach().clone() for value in held.values()]
@@ -219,6 +222,14 @@ def one_tensor(value: object, shape: tuple, says: str) -> Tensor:
     if not bool(value.isfinite().all()):
         raise Refused(f"{says} numbers that are not finite.")
     return value
+
+
+def finite(value: object) -> bool:
+    """Return whether no number in it is infinite or nan, if it holds any."""
+    value = as_tensor(value)
+    if isinstance(value, Tensor):
+        return bool(value.isfinite().all())
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def expect(good: bool, otherwise: str) -> None:

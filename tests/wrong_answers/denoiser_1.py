@@ -56,3 +56,51 @@ def from_one(t, d):
 def growing(t, d):
     """frequencies that grow."""
     return torch.cat(waves(t, d, lambda i: 4 * i / (d // 2)), dim=1)
+
+
+def embedding(t, d):
+    return torch.cat(waves(t, d, lambda i: -4 * i / (d // 2)), dim=1)
+
+
+def place_in_the_batch(t, d):
+    """It looks like the place in the batch, where t belongs."""
+    return embedding(torch.arange(len(t)), d)
+
+
+def from_the_smallest(t, d):
+    """It looks like t counted from the smallest of the batch."""
+    return embedding(t - t.min(), d)
+
+
+def in_order(t, d):
+    """At t = 0 the first half must be 0"""
+    return embedding(t.sort().values, d)
+
+
+def in_one_byte(t, d):
+    """is off: at t ="""
+    return embedding(t.to(torch.uint8), d)
+
+
+def in_half(t, d):
+    """is off: at t ="""
+    return embedding(t.bfloat16().float(), d)
+
+
+def cosines_of_one_sign(t, d):
+    """cosine number"""
+    sin = embedding(t, d)[:, : d // 2]
+    return torch.cat([sin, (1 - sin**2).clamp(min=0).sqrt()], dim=1)
+
+
+def cosines_from_one(t, d):
+    """are their frequencies the same?"""
+    _, cos = waves(t, d, lambda i: -4 * (i + 1) / (d // 2))
+    return torch.cat([embedding(t, d)[:, : d // 2], cos], dim=1)
+
+
+def with_e(t, d):
+    """It looks like e in the place of 10."""
+    h = d // 2
+    angle = t[:, None] * (-4 * torch.arange(h) / h).exp()
+    return torch.cat([angle.sin(), angle.cos()], dim=1)

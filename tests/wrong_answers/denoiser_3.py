@@ -44,3 +44,21 @@ def signed(variance, t, schedule):
     """It looks like the sign turned round."""
     _, root, total = parts(variance, t, schedule)
     return -root / total
+
+
+def error_itself(variance, t, schedule):
+    """It looks like the error itself, not c."""
+    a, _, total = parts(variance, t, schedule)
+    return a * variance / total
+
+
+def with_alpha(variance, t, schedule):
+    """It looks like alpha in the place of alpha_bar."""
+    alpha = float(schedule.alpha[t])
+    return (1 - alpha) ** 0.5 / (alpha * variance + 1 - alpha)
+
+
+def both(variance, t, schedule):
+    """return c alone."""
+    a, root, total = parts(variance, t, schedule)
+    return root / total, a * variance / total

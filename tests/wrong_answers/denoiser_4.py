@@ -33,7 +33,7 @@ class PlainList(Base):
 
 
 class OneLayerThreeTimes(Base):
-    """A layer in a plain list is not registered"""
+    """One layer that is used three times is one layer."""
 
     def middle_of(self, width):
         layer = nn.Linear(width, width)
@@ -60,6 +60,14 @@ class Detached(Base):
         return self.last(h)
 
 
+class Frozen(Base):
+    """These parameters get no slope: middle.0.weight"""
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.middle.requires_grad_(False)
+
+
 class DeafToTime(Base):
     """The time makes no difference"""
 
@@ -68,7 +76,7 @@ class DeafToTime(Base):
 
 
 class TooWide(Base):
-    """it should have"""
+    """is there one too many?"""
 
     def middle_of(self, width):
         return nn.ModuleList(nn.Linear(width, width) for _ in range(4))
@@ -77,3 +85,49 @@ class TooWide(Base):
 def built(width):
     """Return the network: an nn.Module."""
     return PlainList
+
+
+class FirstTimeForAll(Base):
+    """changes when the others in the batch do."""
+
+    def clock(self, t):
+        return super().clock(t[:1].expand(len(t)))
+
+
+class LastTimeForAll(Base):
+    """changes when the others in the batch do."""
+
+    def clock(self, t):
+        return super().clock(t[-1:].expand(len(t)))
+
+
+class AddedUp(Base):
+    """changes when the others in the batch do."""
+
+    def forward(self, x_t, t):
+        return super().forward(x_t.cumsum(0), t)
+
+
+class Centred(Base):
+    """changes when the others in the batch do."""
+
+    def forward(self, x_t, t):
+        return super().forward(x_t - x_t.mean(0), t)
+
+
+class UsedButDetached(Base):
+    """does not change what comes out as its slope says."""
+
+    def forward(self, x_t, t):
+        weight = self.middle[0].weight
+        half = weight + 0.5 * (weight.detach() - weight)
+        h = self.first(torch.cat([x_t, self.clock(t)], dim=1)).tanh()
+        h = h + nn.functional.linear(h, half, self.middle[0].bias).tanh()
+        for layer in self.middle[1:]:
+            h = h + layer(h).tanh()
+        return self.last(h)
+
+
+already_built = Base(64)
+already_built.__doc__ = "Give its class, without brackets"
+already_built.__name__ = "already_built"

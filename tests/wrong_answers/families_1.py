@@ -44,3 +44,14 @@ def one_for_all(mean, variance):
 def not_summed(mean, variance):
     """it must be (4,)"""
     return (mean**2 + variance - variance.log() - 1) / 2
+
+
+def one_1_for_all(mean, variance):
+    """It looks like the 1 taken off once, not for each entry."""
+    each = mean**2 + variance - variance.log()
+    return (each.sum(1) - 1) / 2
+
+
+def log_of_the_std(mean, variance):
+    """It looks like the logarithm of a standard deviation."""
+    return (mean**2 + variance - variance.sqrt().log() - 1).sum(1) / 2

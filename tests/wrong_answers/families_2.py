@@ -57,3 +57,23 @@ def keeps_volume(x, net):
 def one_for_all(x, net):
     """it must be (5,)"""
     return coupling(x, net, right, lambda s, r: s.sum())
+
+
+def without_its_sign(x, net):
+    """It looks like the logarithm's size, without its sign."""
+    return coupling(x, net, right, lambda s, r: s.abs())
+
+
+def scale_detached(x, net):
+    """the second entry of z has another slope in x"""
+    return coupling(x, net, lambda x, s, r: right(x, s.detach(), r))
+
+
+def shift_detached(x, net):
+    """the second entry of z has another slope in x"""
+    return coupling(x, net, lambda x, s, r: right(x, s, r.detach()))
+
+
+def determinant_detached(x, net):
+    """the logarithm has another slope in x"""
+    return coupling(x, net, right, lambda s, r: s.detach())

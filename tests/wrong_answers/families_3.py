@@ -39,10 +39,56 @@ def guess_added(likelihood, prior, guess):
 
 
 def plain_numbers(likelihood, prior, guess):
-    """numbers that are not finite"""
+    """logsumexp over the draws does not."""
     return weights_of(likelihood, prior, guess).exp().mean(0).log()
 
 
 def over_the_points(likelihood, prior, guess):
     """it must be (3,)"""
     return weights_of(likelihood, prior, guess).logsumexp(1)
+
+
+def taken_off(weights, part):
+    return (weights - part).exp().mean(0).log() + part
+
+
+def largest_of_all(likelihood, prior, guess):
+    """logsumexp over the draws does not."""
+    weights = weights_of(likelihood, prior, guess)
+    return taken_off(weights, weights.max())
+
+
+def mean_off(likelihood, prior, guess):
+    """logsumexp over the draws does not."""
+    weights = weights_of(likelihood, prior, guess)
+    return taken_off(weights, weights.mean(0))
+
+
+def first_off(likelihood, prior, guess):
+    """logsumexp over the draws does not."""
+    weights = weights_of(likelihood, prior, guess)
+    return taken_off(weights, weights[0])
+
+
+def last_off(likelihood, prior, guess):
+    """logsumexp over the draws does not."""
+    weights = weights_of(likelihood, prior, guess)
+    return taken_off(weights, weights[-1])
+
+
+def smallest_off(likelihood, prior, guess):
+    """logsumexp over the draws does not."""
+    weights = weights_of(likelihood, prior, guess)
+    return taken_off(weights, weights.amin(0))
+
+
+def log_b(likelihood, prior, guess):
+    """It looks like log B for log K."""
+    weights = weights_of(likelihood, prior, guess)
+    return weights.logsumexp(0) - math.log(weights.shape[1])
+
+
+def divided_behind(likelihood, prior, guess):
+    """It looks like a division by K behind the logarithm."""
+    weights = weights_of(likelihood, prior, guess)
+    return weights.logsumexp(0) / len(weights)

@@ -42,12 +42,30 @@ def no_half(flow, x):
 
 
 def density_itself(flow, x):
-    """Added up over a fine grid your density comes to"""
+    """It looks like the density, not its logarithm."""
     z, log_det = flow(x)
     return (base_of(z) + log_det).exp()
 
 
 def averaged(flow, x):
-    """Added up over a fine grid your density comes to"""
+    """It looks like a mean over the entries of z, not a sum."""
     z, log_det = flow(x)
     return -(z**2).mean(1) / 2 - math.log(2 * math.pi) + log_det
+
+
+def counted_twice(flow, x):
+    """It looks like the determinant counted twice."""
+    z, log_det = flow(x)
+    return base_of(z) + 2 * log_det
+
+
+def too_large(flow, x):
+    """Added up over a fine grid your density comes to"""
+    z, log_det = flow(x)
+    return base_of(z) + log_det + 0.1
+
+
+def without_its_sign(flow, x):
+    """It looks like the logarithm's size"""
+    z, log_det = flow(x)
+    return base_of(z) + log_det.abs()

@@ -1,5 +1,7 @@
 """Wrong answers: the game with friction."""
 
+import math
+
 import torch
 
 
@@ -52,3 +54,37 @@ def discriminator_down(theta, psi, gamma):
     """It looks like a discriminator that goes down."""
     d_theta, d_psi = velocity(theta, psi, gamma)
     return d_theta, -d_psi
+
+
+def sign_of_psi_lost(theta, psi, gamma):
+    """It looks like a penalty that does not know the sign of psi."""
+    d_theta, d_psi = velocity(theta, psi, 0.0)
+    return d_theta, d_psi + gamma * psi.abs()
+
+
+def always_down(theta, psi, gamma):
+    """It looks like a penalty that pushes down, whatever the sign of psi."""
+    d_theta, d_psi = velocity(theta, psi, 0.0)
+    return d_theta, d_psi - gamma * psi.abs()
+
+
+def penalty_itself(theta, psi, gamma):
+    """It looks like the penalty itself, not its slope."""
+    d_theta, d_psi = velocity(theta, psi, 0.0)
+    return d_theta, d_psi - gamma / 2 * psi**2
+
+
+def one_number_only(theta, psi, gamma):
+    """it stops with"""
+    doubt = 1 / (1 + math.exp(-psi * theta))
+    return psi * (1 - doubt), -theta * doubt - gamma * psi
+
+
+def averaged(theta, psi, gamma):
+    """it must be (3,)"""
+    return tuple(v.mean() for v in velocity(theta, psi, gamma))
+
+
+def near_the_end(theta, psi, gamma):
+    """It looks like the velocity near (0, 0) only."""
+    return psi / 2, -theta / 2 - gamma * psi

@@ -41,3 +41,34 @@ def runs_out(values, logits):
 def one_for_each(values, logits):
     """and not a number"""
     return logits.softmax(0) * values
+
+
+def plain(values, logits):
+    """With 800 added to every logit"""
+    ratio = logits.exp()
+    return (ratio * values).sum() / ratio.sum()
+
+
+def mean_off(values, logits):
+    """softmax does not, for it takes the largest logit off first."""
+    return plain(values, logits - logits.mean())
+
+
+def smallest_off(values, logits):
+    """softmax does not, for it takes the largest logit off first."""
+    return plain(values, logits - logits.min())
+
+
+def first_off(values, logits):
+    """softmax does not, for it takes the largest logit off first."""
+    return plain(values, logits - logits[0])
+
+
+def last_off(values, logits):
+    """softmax does not, for it takes the largest logit off first."""
+    return plain(values, logits - logits[-1])
+
+
+def divided_twice(values, logits):
+    """It looks like a mean, where softmax has divided already."""
+    return (logits.softmax(0) * values).mean()

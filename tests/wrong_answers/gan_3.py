@@ -57,6 +57,18 @@ def one_sided(a, b):
 
 
 def ends(a, b):
-    """the mean of a - b is"""
+    """It looks like the lower end, not the mean."""
     mean, std, n, t = parts(a, b)
     return mean - t * std / n**0.5, mean + t * std / n**0.5
+
+
+def without_sign(a, b):
+    """It looks like the mean's size, without its sign."""
+    mean, std, n, t = parts(a, b)
+    return mean.abs(), t * std / n**0.5
+
+
+def by_ttest_ind(a, b):
+    """nothing of each other, by ttest_ind."""
+    low, high = stats.ttest_ind(a, b).confidence_interval(0.95)
+    return (low + high) / 2, (high - low) / 2

@@ -7,7 +7,7 @@ log_sigmoid = nn.functional.logsigmoid
 
 
 def saturating(fake_logit):
-    """It looks like log sigmoid(-l), which saturates."""
+    """It looks like a loss that saturates, as log sigmoid(-l) does."""
     return log_sigmoid(-fake_logit).mean()
 
 
@@ -52,5 +52,37 @@ def shifted(fake_logit):
 
 
 def probability(fake_logit):
-    """and must be"""
+    """It looks like a loss that saturates"""
     return -fake_logit.sigmoid().mean()
+
+
+def made_anew(fake_logit):
+    """The loss is no function of the logits"""
+    loss = -log_sigmoid(fake_logit).mean()
+    return torch.tensor(loss.item(), requires_grad=True)
+
+
+def a_little_added(fake_logit):
+    """use logsigmoid or softplus."""
+    return -(fake_logit.sigmoid() + 1e-8).log().mean()
+
+
+def clamped(fake_logit):
+    """use logsigmoid or softplus."""
+    return -fake_logit.sigmoid().clamp(1e-6, 1).log().mean()
+
+
+def logarithm_of_nothing(fake_logit):
+    """use logsigmoid or softplus."""
+    return -fake_logit.sigmoid().log().mean()
+
+
+def cross_entropy(fake_logit):
+    """use logsigmoid or softplus."""
+    one = torch.ones_like(fake_logit)
+    return nn.functional.binary_cross_entropy(fake_logit.sigmoid(), one)
+
+
+def exp_runs_out(fake_logit):
+    """use logsigmoid or softplus."""
+    return (1 + (-fake_logit).exp()).log().mean()
