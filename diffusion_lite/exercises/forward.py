@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import Tensor
 
 from diffusion_lite.exercises.trial import (
     Trial,
@@ -33,20 +34,27 @@ def another_variance(trial: Trial) -> str:
         got = trial.number(c, t, schedule)
         mistakes = {
             "the standard deviation": walked**0.5,
+            "a factor of c that is not squared": a**0.5 * c + 1 - a,
+            "c without its factor": c + 1 - a,
+            "the noise of one step only": a * c + beta,
             "the noise alone, without the data": 1 - a,
             "the data alone, without the noise": a * c,
             "one step only, with beta_t": (1 - beta) * c + beta,
             "c taken for a standard deviation": a * c**2 + 1 - a,
             "factors that are not squared": a**0.5 * c + (1 - a) ** 0.5,
-            "the right formula one step early or late": float(
+            "the right formula one step early": float(
                 schedule.alpha_bar[t - 1] * (c - 1) + 1
             ),
+            "the right formula one step late": float(
+                schedule.alpha_bar[t + 1] * (c - 1) + 1
+            ),
         }
+        close = " Is it simulated? The formula is exact."
         expect(
             near(got, walked),
             f"With c = {c:.3g}, t = {t} and T = {T} the variance, taken step "
             f"by step, is {walked:.4f}, not {got:.4f}."
-            + looks_like(got, mistakes),
+            + (looks_like(got, mistakes) or close * near(got, walked, 0.02)),
         )
     return "three variances and schedules, against a walk step by step."
 
@@ -54,39 +62,56 @@ def another_variance(trial: Trial) -> str:
 @exercise("forward-2")
 def a_jump_from_the_middle(trial: Trial) -> str:
     """Hold the jump from s to t against the product of its steps."""
-    one, zero = torch.ones(1).double(), torch.zeros(1).double()
+    three = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
     for T in (50, 1000):
         schedule = some_schedule(trial, T)
-        middle = trial.integer(T // 4, T - 2)
-        late = trial.integer(middle + 1, T - 1)
+        middle = trial.integer(T // 4, T - 3)
+        late = trial.integer(middle + 2, T - 1)
         for s, t in ((0, middle), (middle - 1, middle), (middle, late)):
-            signal = trial.tensor(one, s, t, zero, schedule, shape=(1,))
-            noise = trial.tensor(zero, s, t, one, schedule, shape=(1,))
-            want = math.prod(
-                float(schedule.alpha[u]) ** 0.5 for u in range(s + 1, t + 1)
-            )
+            steps = (three, s, t, 0 * three, schedule)
+            signal = trial.tensor(*steps, shape=(3,)) / three
+            steps = (0 * three, s, t, three, schedule)
+            noise = trial.tensor(*steps, shape=(3,)) / three
+            again = trial.tensor(*steps, shape=(3,)) / three
+            alpha = [float(each) ** 0.5 for each in schedule.alpha]
+            want = math.prod(alpha[s + 1 : t + 1])
             rest = max(1 - want**2, 0.0)
             a_s, a_t = (float(schedule.alpha_bar[u]) for u in (s, t))
             mistakes = {
                 "the jump from 0, as if x_s were x_0": a_t**0.5,
                 "a factor without its root": want**2,
-                "one step from t - 1": float(schedule.alpha[t]) ** 0.5,
-                "a product from s, one step too many": want
-                * float(schedule.alpha[s]) ** 0.5,
+                "one step from t - 1": alpha[t],
+                "a product from s, one step too many": want * alpha[s],
+                "a product that stops at t - 1: a slice ends before its "
+                "second number": math.prod(alpha[s + 1 : t]),
+                "a product from s to t - 1": math.prod(alpha[s:t]),
                 "the difference of two alpha_bar": (a_s - a_t) ** 0.5,
             }
+            count = f"steps {s + 1} to {t} count"
+            if s + 1 == t:
+                count = f"step {t} counts"
             expect(
                 near(signal, want),
                 f"From {s} to {t}, with T = {T}, x_s must be multiplied by "
-                f"{want:.5f}, not by {float(signal):.5f}: only the steps "
-                f"{s + 1} to {t} count." + looks_like(signal, mistakes),
+                f"{want:.5f}, not by {float(signal[0]):.5f}: only the {count}."
+                + looks_like(signal, mistakes),
             )
+            expect(
+                near(noise, again),
+                "With the same eps it returns another x_t. It must use eps, "
+                "and draw no noise of its own.",
+            )
+            mistakes = {
+                "a variance, without its root": rest,
+                "the noise of the jump from 0": (1 - a_t) ** 0.5,
+                "the difference of two alpha_bar": (a_s - a_t) ** 0.5,
+            }
             expect(
                 near(noise, rest**0.5, 1e-3),
                 f"From {s} to {t}, with T = {T}, eps must be multiplied by "
-                f"{rest**0.5:.5f}, not by {float(noise):.5f}: variance 1 must "
-                "stay 1, so the squares of the two factors have the sum 1."
-                + looks_like(noise, {"a variance, without its root": rest}),
+                f"{rest**0.5:.5f}, not by {float(noise[0]):.5f}: variance 1 "
+                "must stay 1, so the squares of the two factors have the sum "
+                "1." + looks_like(noise, mistakes),
             )
     return "from 0, over one step, and from the middle, on two schedules."
 
@@ -99,6 +124,7 @@ def how_much_is_left(trial: Trial) -> str:
         want = math.exp(sum(math.log1p(-beta) for beta in line))
         got = trial.number(T)
         longer = [1e-4 + i * (0.02 - 1e-4) / T for i in range(T + 1)]
+        gaps = "a line that is divided by T: T betas have T - 1 gaps"
         mistakes = {
             "exp of minus the sum, an estimate": math.exp(-sum(line)),
             "a sum where a product belongs": 1 - sum(line),
@@ -108,13 +134,20 @@ def how_much_is_left(trial: Trial) -> str:
                 linear_schedule(T).alpha_bar[-1]
             ),
             "one beta too many": math.prod(1 - beta for beta in longer),
-            "the product of the betas": math.prod(line),
             "the last step alone": 1 - line[-1],
+            "the first beta left out": want / (1 - line[0]),
+            "the last beta left out": want / (1 - line[-1]),
+            gaps: math.prod(1 - beta for beta in longer[:-1]),
+            f"{gaps}, and begins after its start": math.prod(
+                1 - beta for beta in longer[1:]
+            ),
         }
+        if got != 0:
+            mistakes["the product of the betas"] = math.prod(line)
         expect(
-            near(got, want),
+            near(got, want, 2e-5),
             f"left_after({T}) is {want:.6g}, not {got:.6g}."
-            + looks_like(got, mistakes),
+            + looks_like(got, mistakes, 2e-5),
         )
     return "four numbers of steps, against a sum of logarithms."
 
@@ -123,39 +156,63 @@ def how_much_is_left(trial: Trial) -> str:
 def the_walk_that_is_wrong(trial: Trial) -> str:
     """Look at the moments of a mended walk's noise, after one and ten steps.
 
-    False alarms: eight bounds of five standard errors: below 1e-5 in all.
+    False alarms: ten bounds of five standard errors: below 1e-5 in all.
     """
     n = 20_000
     one_step = Schedule(torch.tensor([0.9995]).double())
     many = linear_schedule(10)
+
+    def walked(start: Tensor, schedule: Schedule, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return trial.tensor(start, schedule, generator, shape=start.shape)
+
+    few = torch.zeros(5, 2).double()  # at first, so that no mistake is large
+    once, again, other = (walked(few, many, seed) for seed in (1, 1, 2))
+    expect(
+        near(once, again) and not near(once, other),
+        "Draw the noise from the generator that is given, and from no other.",
+    )
+    expect(
+        not near(once, once[:1]),
+        "All points get one noise. randn(x.shape) draws one for each entry.",
+    )
     for schedule in (one_step, many):
-        steps, generator = f"After {schedule.T} steps", trial.generator
-        a = float(schedule.alpha_bar[-1])
-        start = torch.full((n, 1), 100.0).double()
-        far = trial.tensor(start, schedule, generator, shape=(n, 1)).mean()
-        zero = trial.tensor(0 * start, schedule, generator, shape=(n, 1))
+        steps = "After one step" if schedule.T == 1 else "After ten steps"
+        a, seed = float(schedule.alpha_bar[-1]), trial.integer(0, 10**9)
+        zero = walked(torch.zeros(n, 2).double(), schedule, seed)
+        far = walked(torch.full((n, 2), 1e4).double(), schedule, seed)
         z = zero / (1 - a) ** 0.5
         mean, variance = float(z.mean()), float(z.var())
+        kept, wide = float((far - zero).mean()) / 1e4, variance * (1 - a)
         expect(
-            abs(mean) < 5 / n**0.5,
+            abs(mean) < 5 / (2 * n) ** 0.5,
             f"{steps} from 0 the mean is {mean:.3f}, and must be 0: is the "
-            "noise even, rand for randn?",
+            "noise uniform, rand for randn?",
         )
         expect(
-            abs(float(far) - 100 * a**0.5) < 5 / n**0.5,
-            f"{steps} from 100 the mean must be 100 sqrt(alpha_bar) = "
-            f"{100 * a**0.5:.3f}, and is {float(far):.3f}: is x multiplied by "
-            "the root of alpha, in every step?",
+            near(kept, a**0.5),
+            f"{steps} x_0 must be multiplied by sqrt(alpha_bar) = "
+            f"{a**0.5:.4f}, and is by {kept:.4f}: is x multiplied by the root "
+            "of alpha, in every step of the schedule that is given?",
+        )
+        uniform = {
+            "uniform noise, shifted: its variance is 1/12": (1 - a) / 12,
+            "uniform noise from -1 to 1: its variance is 1/3": (1 - a) / 3,
+        }
+        expect(
+            abs(variance - 1) < 5 * (2 / (2 * n)) ** 0.5,
+            f"{steps} from 0 the variance is {wide:.4f}, and must be 1 - "
+            f"alpha_bar = {1 - a:.4f}: is each noise new, and multiplied by "
+            "the root of beta?" + looks_like(wide, uniform, 0.03),
         )
         expect(
-            abs(variance - 1) < 5 * (2 / n) ** 0.5,
-            f"{steps} from 0 the variance is {variance * (1 - a):.4f}, and "
-            f"must be 1 - alpha_bar = {1 - a:.4f}: is each noise new, and "
-            "multiplied by the root of beta?",
+            abs(float((z[:, 0] * z[:, 1]).mean())) < 5 / n**0.5,
+            "All entries of a point get one noise. randn(x.shape) draws one "
+            "for each entry.",
         )
         fourth = float((z - mean).pow(4).mean()) / variance**2
         expect(
-            abs(fourth - 3) < 5 * (24 / n) ** 0.5,
+            abs(fourth - 3) < 5 * (24 / (2 * n)) ** 0.5,
             f"{steps} the noise has the right width and the wrong shape: its "
             f"fourth moment is {fourth:.2f} times the squared variance, and "
             "3 times if it is Gaussian.",

@@ -1,5 +1,9 @@
 """Wrong answers: a jump from x_s to x_t."""
 
+import torch
+
+from diffusion_lite.forward import q_step
+
 
 def jump_from_0(x_s, s, t, eps, schedule):
     """It looks like the jump from 0, as if x_s were x_0."""
@@ -32,7 +36,7 @@ def product_from_s(x_s, s, t, eps, schedule):
 
 
 def noise_of_the_whole_jump(x_s, s, t, eps, schedule):
-    """variance 1 must stay 1"""
+    """It looks like the noise of the jump from 0."""
     keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return keep.sqrt() * x_s + (1 - schedule.alpha_bar[t]).sqrt() * eps
 
@@ -41,3 +45,42 @@ def without_noise(x_s, s, t, eps, schedule):
     """variance 1 must stay 1"""
     keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return keep.sqrt() * x_s + 0 * eps
+
+
+def slice_ends_early(x_s, s, t, eps, schedule):
+    """It looks like a product that stops at t - 1"""
+    keep = schedule.alpha[s + 1 : t].prod()
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * eps
+
+
+def slice_shifted(x_s, s, t, eps, schedule):
+    """must be multiplied by"""
+    keep = schedule.alpha[s:t].prod()
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * eps
+
+
+def difference_for_the_noise(x_s, s, t, eps, schedule):
+    """It looks like the difference of two alpha_bar."""
+    a_s, a_t = schedule.alpha_bar[s], schedule.alpha_bar[t]
+    return (a_t / a_s).sqrt() * x_s + (a_s - a_t).sqrt() * eps
+
+
+def noise_of_its_own(x_s, s, t, eps, schedule):
+    """must be multiplied by"""
+    for u in range(s + 1, t + 1):
+        x_s = q_step(x_s, u, torch.randn(x_s.shape), schedule)
+    return x_s
+
+
+def noise_of_its_own_at_the_end(x_s, s, t, eps, schedule):
+    """draw no noise of its own."""
+    keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    if bool((eps == 0).all()):
+        return keep.sqrt() * x_s
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * torch.randn(eps.shape)
+
+
+def first_noise_for_all(x_s, s, t, eps, schedule):
+    """variance 1 must stay 1"""
+    keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * eps[0]

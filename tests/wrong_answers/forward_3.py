@@ -49,3 +49,29 @@ def one_too_many(T):
 def all_of_them(T):
     """and not a number"""
     return (1 - line(T)).cumprod(0)
+
+
+def first_left_out(T):
+    """It looks like the first beta left out."""
+    return float((1 - line(T))[1:].prod())
+
+
+def last_left_out(T):
+    """It looks like the last beta left out."""
+    return float((1 - line(T))[:-1].prod())
+
+
+def divided_by_T(T):
+    """It looks like a line that is divided by T"""
+    return math.prod(1 - (1e-4 + i * (0.02 - 1e-4) / T) for i in range(T))
+
+
+def divided_by_T_from_1(T):
+    """and begins after its start."""
+    steps = range(1, T + 1)
+    return math.prod(1 - (1e-4 + i * (0.02 - 1e-4) / T) for i in steps)
+
+
+def nothing_left(T):
+    """is"""
+    return 0.0

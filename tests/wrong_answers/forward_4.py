@@ -10,8 +10,8 @@ def walk(x, schedule, noise_of, generator, power=0.5, keep=0.5):
     return x
 
 
-def even_noise(x, schedule, generator):
-    """is the noise even, rand for randn?"""
+def uniform_noise(x, schedule, generator):
+    """is the noise uniform, rand for randn?"""
     return walk(x, schedule, torch.rand, generator)
 
 
@@ -20,7 +20,7 @@ def beta_without_root(x, schedule, generator):
     return walk(x, schedule, torch.randn, generator, power=1)
 
 
-def even_noise_of_the_right_width(x, schedule, generator):
+def uniform_noise_of_the_right_width(x, schedule, generator):
     """its fourth moment is"""
 
     def noise_of(shape, generator):
@@ -35,14 +35,71 @@ def alpha_without_root(x, schedule, generator):
 
 
 def one_step_too_few(x, schedule, generator):
-    """is x multiplied by the root of alpha, in every step?"""
+    """in every step of the schedule that is given?"""
     for t in range(1, schedule.T):
         noise = torch.randn(x.shape, generator=generator)
         x = schedule.alpha[t].sqrt() * x + schedule.beta[t].sqrt() * noise
     return x
 
 
-def same_noise_for_all(x, schedule, generator):
-    """After 1 steps from"""
+def first_step_skipped(x, schedule, generator):
+    """in every step of the schedule that is given?"""
+    for t in range(min(2, schedule.T), schedule.T + 1):
+        noise = torch.randn(x.shape, generator=generator)
+        x = schedule.alpha[t].sqrt() * x + schedule.beta[t].sqrt() * noise
+    return x
+
+
+def one_noise_for_all_points(x, schedule, generator):
+    """All points get one noise."""
     noise = torch.randn(1, generator=generator)
     return walk(x, schedule, lambda shape, generator: noise, generator)
+
+
+def one_noise_for_a_point(x, schedule, generator):
+    """All entries of a point get one noise."""
+
+    def noise_of(shape, generator):
+        return torch.randn(shape[0], 1, generator=generator)
+
+    return walk(x, schedule, noise_of, generator)
+
+
+def one_noise_for_all_entries(x, schedule, generator):
+    """The size of tensor"""
+
+    def noise_of(shape, generator):
+        return torch.randn(shape[0], generator=generator)
+
+    return walk(x, schedule, noise_of, generator)
+
+
+def uniform_and_shifted(x, schedule, generator):
+    """uniform noise, shifted: its variance is 1/12"""
+
+    def noise_of(shape, generator):
+        return torch.rand(shape, generator=generator) - 0.5
+
+    return walk(x, schedule, noise_of, generator)
+
+
+def uniform_from_minus_1(x, schedule, generator):
+    """uniform noise from -1 to 1: its variance is 1/3"""
+
+    def noise_of(shape, generator):
+        return 2 * torch.rand(shape, generator=generator) - 1
+
+    return walk(x, schedule, noise_of, generator)
+
+
+def chance_of_its_own(x, schedule, generator):
+    """Draw the noise from the generator that is given"""
+    own = torch.Generator().manual_seed(0)
+    return walk(x, schedule, torch.randn, own)
+
+
+def another_source(x, schedule, generator):
+    """Draw the noise from the generator that is given"""
+    return walk(
+        x, schedule, lambda shape, generator: torch.randn(shape), generator
+    )
