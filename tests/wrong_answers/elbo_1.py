@@ -35,3 +35,34 @@ def standard_deviations(m_1, v_1, m_2, v_2):
 def means_alone(m_1, v_1, m_2, v_2):
     """It looks like the distance of the means alone."""
     return (m_1 - m_2) ** 2 / (2 * v_2)
+
+
+def v_1_forgotten(m_1, v_1, m_2, v_2):
+    """It looks like v_1 forgotten in the fraction."""
+    return ((v_2 / v_1).log() + (m_1 - m_2) ** 2 / v_2 - 1) / 2
+
+
+def fraction_exchanged(m_1, v_1, m_2, v_2):
+    """It looks like v_1 and v_2 exchanged in the fraction."""
+    return ((v_2 / v_1).log() + (v_2 + (m_1 - m_2) ** 2) / v_1 - 1) / 2
+
+
+def half_of_the_logarithm(m_1, v_1, m_2, v_2):
+    """It looks like the half on the logarithm alone."""
+    return (v_2 / v_1).log() / 2 + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1
+
+
+def half_of_the_fraction(m_1, v_1, m_2, v_2):
+    """It looks like the half on the fraction alone."""
+    return (v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 / 2 - 1
+
+
+def summed(m_1, v_1, m_2, v_2):
+    """it must be (3,)"""
+    return ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1).sum() / 2
+
+
+def averaged(m_1, v_1, m_2, v_2):
+    """It looks like a mean over all, not one for each."""
+    each = ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
+    return each.mean().expand(len(each))

@@ -1,5 +1,7 @@
 """Wrong answers: what an error of the noise costs in the bound."""
 
+import math
+
 
 def parts(t, schedule):
     return schedule.beta[t], schedule.alpha[t], 1 - schedule.alpha_bar[t]
@@ -49,3 +51,15 @@ def of_x_0(t, schedule):
 def simple(t, schedule):
     """It looks like 1, as in the simple loss."""
     return 1.0
+
+
+def beta_tilde(t, schedule):
+    """It looks like the price with the variance beta-tilde, not beta."""
+    left = schedule.alpha[t] * (1 - schedule.alpha_bar[t - 1])
+    return float(schedule.beta[t] / (2 * left))
+
+
+def in_bits(t, schedule):
+    """It looks like bits, not nats."""
+    left = schedule.alpha[t] * (1 - schedule.alpha_bar[t])
+    return float(schedule.beta[t] / (2 * left)) / math.log(2)

@@ -36,3 +36,8 @@ def levels_wide(nats, D, levels):
 def once(nats, D, levels):
     """It looks like the width taken off once, not in each dimension."""
     return (nats - math.log(2 / (levels - 1))) / (D * math.log(2))
+
+
+def width_in_nats(nats, D, n):
+    """It looks like the width taken off in nats"""
+    return nats / (D * math.log(2)) - math.log(2 / (n - 1))

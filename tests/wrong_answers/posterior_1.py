@@ -57,3 +57,31 @@ def mean_alone(x_0, x_t, s, t, schedule):
     """not two things"""
     of_0, of_t, _ = weights(s, t, schedule)
     return of_0 * x_0 + of_t * x_t
+
+
+def of_one_step(x_0, x_t, s, t, schedule):
+    """of one step, where s is not t - 1"""
+    a_s, a_t = schedule.alpha_bar[s], schedule.alpha_bar[t]
+    of_0 = a_s.sqrt() * schedule.beta[t] / (1 - a_t)
+    of_t = schedule.alpha[t].sqrt() * (1 - a_s) / (1 - a_t)
+    return of_0 * x_0 + of_t * x_t, weights(s, t, schedule)[2]
+
+
+def variance_of_one_step(x_0, x_t, s, t, schedule):
+    """It looks like beta_t of one step, where s is not t - 1."""
+    of_0, of_t, _ = weights(s, t, schedule)
+    a_s, a_t = schedule.alpha_bar[s], schedule.alpha_bar[t]
+    return of_0 * x_0 + of_t * x_t, schedule.beta[t] * (1 - a_s) / (1 - a_t)
+
+
+def precision(x_0, x_t, s, t, schedule):
+    """It looks like the precision, 1 / variance."""
+    of_0, of_t, variance = weights(s, t, schedule)
+    return of_0 * x_0 + of_t * x_t, 1 / variance
+
+
+def no_root_on_x_t(x_0, x_t, s, t, schedule):
+    """It looks like a weight of x_t without its root."""
+    of_0, of_t, variance = weights(s, t, schedule)
+    keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return of_0 * x_0 + keep.sqrt() * of_t * x_t, variance

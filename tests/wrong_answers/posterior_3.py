@@ -66,3 +66,31 @@ def the_network_itself(x_0_model, schedule):
 def no_function(x_0_model, schedule):
     """Return a function"""
     return 0.5
+
+
+def no_root_of_alpha_bar(x_0_model, schedule):
+    """It looks like alpha_bar without its root before x_0."""
+    return made(lambda x, x_0, a, *_: (x - a * x_0) / (1 - a).sqrt())(
+        x_0_model, schedule
+    )
+
+
+def x_0_from_eps(x_0_model, schedule):
+    """It looks like x_0 from eps, and not eps from x_0."""
+    return made(lambda x, x_0, a, *_: (x - (1 - a).sqrt() * x_0) / a.sqrt())(
+        x_0_model, schedule
+    )
+
+
+def asks_about_another_time(x_0_model, schedule):
+    """Ask the network with x_t and t as they come."""
+    return made(lambda x, x_0, a, *_: (x - a.sqrt() * x_0) / (1 - a).sqrt())(
+        lambda x_t, t: x_0_model(x_t, t - 1), schedule
+    )
+
+
+def asks_about_what_is_scaled(x_0_model, schedule):
+    """Ask the network with x_t and t as they come."""
+    return made(lambda x, x_0, a, *_: (x - a.sqrt() * x_0) / (1 - a).sqrt())(
+        lambda x_t, t: x_0_model(2 * x_t, t), schedule
+    )

@@ -42,3 +42,18 @@ def not_divided(x_0, x_t, t, schedule):
     a_s = schedule.alpha_bar[t - 1]
     of_t = schedule.alpha[t].sqrt() * (1 - a_s)
     return a_s.sqrt() * schedule.beta[t] * x_0 + of_t * x_t
+
+
+def of_the_step_before(x_0, x_t, t, schedule):
+    """the mean is"""
+    a_s, a_t = schedule.alpha_bar[t - 1], schedule.alpha_bar[t]
+    of_0 = a_s.sqrt() * schedule.beta[t] / (1 - a_t)
+    return of_0 * x_0 + a_s.sqrt() * (1 - a_s) / (1 - a_t) * x_t
+
+
+def first_start_for_all(x_0, x_t, t, schedule):
+    """the mean is"""
+    a_s, a_t = schedule.alpha_bar[t - 1], schedule.alpha_bar[t]
+    of_0 = a_s.sqrt() * schedule.beta[t] / (1 - a_t)
+    of_t = schedule.alpha[t].sqrt() * (1 - a_s) / (1 - a_t)
+    return of_0 * x_0[0] + of_t * x_t
