@@ -198,7 +198,7 @@ def test_a_student_lab_runs_up_to_its_first_stub(path, student, with_wheel):
         client.execute()
     check, place, error = (cell.outputs[0] for cell in lab.cells[-3:])
     assert check["data"]["text/plain"].startswith(
-        "Not yet. It is not written yet"
+        "Not yet. It still has to be written"
     )
     assert place["text"].startswith(str(with_wheel))
     assert error["ename"] in {"NotImplementedError", "TypeError"}

@@ -1,6 +1,7 @@
 """Checks of chapter 1: how a picture becomes noise."""
 
 import math
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -24,31 +25,17 @@ def some_schedule(trial: Trial, T: int) -> Schedule:
 def another_variance(trial: Trial) -> str:
     """Hold the variance of x_t against one taken step by step."""
     for T in (20, 100, 1000):
-        schedule = some_schedule(trial, T)
-        t, c = trial.integer(T // 5, T // 2), trial.uniform(2.0, 9.0)
-        walked = c
-        for s in range(1, t + 1):
-            beta = float(schedule.beta[s])
-            walked = (1 - beta) * walked + beta
-        a, beta = float(schedule.alpha_bar[t]), float(schedule.beta[t])
+        schedule, told = some_schedule(trial, T), False
+        while not told:  # until no two mistakes come to one number
+            t, c = trial.integer(T // 5, T // 2), trial.uniform(2.0, 9.0)
+            walked = c
+            for s in range(1, t + 1):
+                beta = float(schedule.beta[s])
+                walked = (1 - beta) * walked + beta
+            mistakes = wrong_variances(c, t, schedule)
+            pairs = combinations([walked, *mistakes.values()], 2)
+            told = all(abs(one - other) > 2e-3 for one, other in pairs)
         got = trial.number(c, t, schedule)
-        mistakes = {
-            "the standard deviation": walked**0.5,
-            "a factor of c that is not squared": a**0.5 * c + 1 - a,
-            "c without its factor": c + 1 - a,
-            "the noise of one step only": a * c + beta,
-            "the noise alone, without the data": 1 - a,
-            "the data alone, without the noise": a * c,
-            "one step only, with beta_t": (1 - beta) * c + beta,
-            "c taken for a standard deviation": a * c**2 + 1 - a,
-            "factors that are not squared": a**0.5 * c + (1 - a) ** 0.5,
-            "the right formula one step early": float(
-                schedule.alpha_bar[t - 1] * (c - 1) + 1
-            ),
-            "the right formula one step late": float(
-                schedule.alpha_bar[t + 1] * (c - 1) + 1
-            ),
-        }
         close = " Is it simulated? The formula is exact."
         expect(
             near(got, walked),
@@ -57,6 +44,25 @@ def another_variance(trial: Trial) -> str:
             + (looks_like(got, mistakes) or close * near(got, walked, 0.02)),
         )
     return "three variances and schedules, against a walk step by step."
+
+
+def wrong_variances(c: float, t: int, schedule: Schedule) -> dict:
+    """Return what likely mistakes give for the variance of x_t."""
+    early, a, late = (float(schedule.alpha_bar[u]) for u in (t - 1, t, t + 1))
+    beta = float(schedule.beta[t])
+    return {
+        "the standard deviation": (a * c + 1 - a) ** 0.5,
+        "a factor of c that is not squared": a**0.5 * c + 1 - a,
+        "c without its factor": c + 1 - a,
+        "the noise of one step only": a * c + beta,
+        "the noise alone, without the data": 1 - a,
+        "the data alone, without the noise": a * c,
+        "one step only, with beta_t": (1 - beta) * c + beta,
+        "c taken for a standard deviation": a * c**2 + 1 - a,
+        "factors that are not squared": a**0.5 * c + (1 - a) ** 0.5,
+        "the right formula one step early": early * c + 1 - early,
+        "the right formula one step late": late * c + 1 - late,
+    }
 
 
 @exercise("forward-2")

@@ -84,7 +84,9 @@ class Trial:
         try:
             return self.answer(*given)
         except NotImplementedError:
-            raise Refused("It is not written yet: replace raise.") from None
+            raise Refused(
+                "It still has to be written: replace raise."
+            ) from None
         except BaseException as error:
             raise Refused(
                 f"With {shown(given)} it stops with {told(error)}"

@@ -21,13 +21,13 @@ def no_tails(mean, std, n):
 
 
 def density(mean, std, n):
-    """It looks like the density at each level, times the step."""
+    """It looks like the density at each level"""
     p = torch.distributions.Normal(mean, std).log_prob(levels(n)).exp()
     return p * 2 / (n - 1)
 
 
 def divided_density(mean, std, n):
-    """It looks like the density at each level, made to add up to 1."""
+    """It looks like the density at each level"""
     p = torch.distributions.Normal(mean, std).log_prob(levels(n)).exp()
     return p / p.sum()
 
