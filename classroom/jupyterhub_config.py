@@ -1,12 +1,11 @@
 """A JupyterHub for one course, on one machine.
 
-    python3 -m venv .venv
-    .venv/bin/pip install -r requirements.txt -r classroom/hub.txt
     make student
+    .venv/bin/pip install -r classroom/hub.txt
     CLASS_PASSWORD=... .venv/bin/jupyterhub -f classroom/jupyterhub_config.py
 
 Students open port 8000 of the machine, choose a name, and give the password.
-Each gets a folder of their own with the labs.
+Each gets a folder of their own with the labs, in class/: back it up.
 
 All of them work as the one user who started the hub, and whoever knows the
 password can come in under any name: this keeps friends apart, and nobody
@@ -22,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LABS = ROOT / "_build" / "student" / "notebooks"
-STUDENTS = Path(os.environ.get("CLASS_FOLDER", ROOT / "_build" / "class"))
+STUDENTS = Path(os.environ.get("CLASS_FOLDER", ROOT / "class"))
 THREADS = os.environ.get("CLASS_THREADS", "1")
 GIGABYTES = int(os.environ.get("CLASS_GIGABYTES", "3"))  # for each process
 

@@ -22,6 +22,7 @@ import pytest
 import torch
 from torch import nn
 
+import editions
 import hostile
 from diffusion_lite.exercises import (
     __main__,
@@ -462,6 +463,26 @@ def test_every_solution_passes():
     assert [mark.exercise for mark in record.marks] == names()
     assert [mark for mark in record.marks if not mark.passed] == []
     assert record.notes == []
+
+
+@JAIL
+@pytest.mark.slow
+def test_a_full_lab_is_judged_by_what_its_reader_wrote():
+    """Its solutions hand themselves in, after the reader's answers."""
+    lab = nbformat.read(LABS[0], as_version=4)
+    untouched = nbformat.writes(lab).encode()
+    record = examine.examine("01_forward.ipynb", untouched, SETTINGS)
+    assert [mark.passed for mark in record.marks] == [False] * 4
+    assert record.notes[0] == examine.FULL_LAB
+
+    answers = editions.exercises(lab)
+    for cell in lab.cells:
+        if "exercise" in cell.metadata.get("tags", []):
+            cell.source = next(answers).solution
+    written = nbformat.writes(lab).encode()
+    record = examine.examine("01_forward.ipynb", written, SETTINGS)
+    assert [mark.passed for mark in record.marks] == [True] * 4
+    assert record.notes[0] == examine.FULL_LAB
 
 
 def wrong_by_turns():

@@ -33,16 +33,25 @@ LICENSES = ("LICENSE", "LICENSE-text")
 STUDENT_README = """\
 # Diffusion Lite: labs for students
 
-You need Python 3.11 or newer.
+You need Python 3.11 or newer, 2 GB of disk, and a network for the
+installation. Try it before the first meeting. Unpack the zip into a folder
+with a short path, open a terminal there, and type
 
     python3 -m venv .venv
     .venv/bin/pip install -r requirements.txt
     .venv/bin/jupyter lab notebooks
 
-On Windows it is `py -m venv .venv`, then `.venv\\Scripts\\pip` and
-`.venv\\Scripts\\jupyter`.
+The next time, the last line is enough. Ctrl-C in the terminal ends it.
 
-Do the labs in the order of their numbers, each from its first cell on.
+On Windows it is `py -m venv .venv`, then `.venv\\Scripts\\pip` and
+`.venv\\Scripts\\jupyter`. On Linux without a GPU, type this first, or you load
+gigabytes that you do not need:
+
+    export PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+
+The labs lean on the chapters of the book: ask your teacher where it is. Do
+the labs in the order of their numbers, each from its first cell on.
+
 Where an exercise says `raise NotImplementedError`, write your own lines;
 where it says that there is a bug, find it. Then run the cell with `check`
 below: it says "Right", or what the answer looks like. Each exercise has three

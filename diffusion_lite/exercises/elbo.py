@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from diffusion_lite.exercises.forward import some_schedule
+from diffusion_lite.exercises.forward import advising, some_schedule
 from diffusion_lite.exercises.trial import (
     Trial,
     exercise,
@@ -24,7 +24,13 @@ def two_gaussians(trial: Trial) -> str:
     ]
     given = torch.tensor(columns, dtype=torch.float64)
     for m_1, v_1, m_2, v_2 in (given, given.roll(2, 0)):
-        got = trial.tensor(m_1, v_1, m_2, v_2, shape=(3,))
+        each = "There must be one divergence for each of the three."
+        one = "math.log takes one number, torch.log takes all three."
+        with (
+            advising(each, "it must be (3,)", "not a tensor"),
+            advising(one, "converted to"),
+        ):
+            got = trial.tensor(m_1, v_1, m_2, v_2, shape=(3,))
         want = on_a_grid(m_1, v_1, m_2, v_2)
         squared, logs = (m_1 - m_2) ** 2, (v_2 / v_1).log()
         mistakes = {
@@ -92,8 +98,8 @@ def what_an_error_costs(trial: Trial) -> str:
         got = trial.number(t, schedule)
         smaller = (1 - float(schedule.alpha_bar[t - 1])) / (1 - a) * beta
         mistakes = {
-            "the price with the variance beta-tilde, not beta": off**2
-            / (2 * smaller),
+            "the price with the variance beta-tilde, not beta, or "
+            "alpha_bar_{t-1} for alpha_bar_t": off**2 / (2 * smaller),
             "bits, not nats": want / math.log(2),
             "twice too much": 2 * want,
             "alpha_t forgotten": want * alpha,

@@ -37,6 +37,11 @@ RUNS = 6
 NOT_HANDED_IN = "Not handed in."
 UNCHECKED = "Not checked: too much hangs or ends the process before it."
 
+SOLUTION = "### BEGIN SOLUTION"
+FULL_LAB = (
+    "This is a full lab, with the book's solutions: their cells were not run."
+)
+
 EACH_CHECK = 256 * 2**20
 """How many bytes an answer may send during one check."""
 
@@ -104,6 +109,9 @@ def read(path: Path) -> bytes:
 def code_cells(data: bytes) -> list[str]:
     """Return the code of a notebook's cells.
 
+    A solution of the book is taken out: a full lab that is handed in must be
+    judged by what its reader wrote.
+
     Raises:
         Unreadable: it is no notebook of format 4.
     """
@@ -113,6 +121,7 @@ def code_cells(data: bytes) -> list[str]:
             for cell in json.loads(data)["cells"]
             if cell["cell_type"] == "code"
         ]
+        cells = ["" if c.startswith(SOLUTION) else c for c in cells]
         json.dumps(cells).encode()
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Unreadable(
@@ -250,7 +259,10 @@ def examine(name: str, data: bytes, settings: Settings) -> Record:
     asked = exercises_of(name, cells)
     if not asked:
         return Record(notes=["No exercise is in it: no check(...) line."])
-    return graded(cells, asked, settings)
+    record = graded(cells, asked, settings)
+    if SOLUTION.encode() in data:
+        record.notes.insert(0, FULL_LAB)
+    return record
 
 
 def graded(cells: list[str], asked: list[str], settings: Settings) -> Record:

@@ -1,5 +1,7 @@
 """Wrong answers: the divergence of two Gaussians."""
 
+import math
+
 
 def turned(m_1, v_1, m_2, v_2):
     """It looks like the divergence the other way round."""
@@ -58,7 +60,7 @@ def half_of_the_fraction(m_1, v_1, m_2, v_2):
 
 
 def summed(m_1, v_1, m_2, v_2):
-    """it must be (3,)"""
+    """There must be one divergence for each of the three."""
     return ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1).sum() / 2
 
 
@@ -66,3 +68,26 @@ def averaged(m_1, v_1, m_2, v_2):
     """It looks like a mean over all, not one for each."""
     each = ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
     return each.mean().expand(len(each))
+
+
+def summed_and_kept(m_1, v_1, m_2, v_2):
+    """There must be one divergence for each of the three."""
+    each = ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
+    return each.sum(0, keepdim=True)
+
+
+def a_float(m_1, v_1, m_2, v_2):
+    """There must be one divergence for each of the three."""
+    each = ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
+    return float(each.mean())
+
+
+def of_one_number(m_1, v_1, m_2, v_2):
+    """math.log takes one number, torch.log takes all three."""
+    return (math.log(v_2 / v_1) + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
+
+
+def mean_distance(m_1, v_1, m_2, v_2):
+    """nats, on a grid"""
+    distance = ((m_1 - m_2) ** 2).mean()
+    return ((v_2 / v_1).log() + (v_1 + distance) / v_2 - 1) / 2

@@ -54,7 +54,7 @@ def simple(t, schedule):
 
 
 def beta_tilde(t, schedule):
-    """It looks like the price with the variance beta-tilde, not beta."""
+    """It looks like the price with the variance beta-tilde, not beta"""
     left = schedule.alpha[t] * (1 - schedule.alpha_bar[t - 1])
     return float(schedule.beta[t] / (2 * left))
 
@@ -63,3 +63,9 @@ def in_bits(t, schedule):
     """It looks like bits, not nats."""
     left = schedule.alpha[t] * (1 - schedule.alpha_bar[t])
     return float(schedule.beta[t] / (2 * left)) / math.log(2)
+
+
+def alpha_bar_of_the_step_before(t, schedule):
+    """or alpha_bar_{t-1} for alpha_bar_t."""
+    left = schedule.alpha[t] * (1 - schedule.alpha_bar[t - 1])
+    return schedule.beta[t] / (2 * left)

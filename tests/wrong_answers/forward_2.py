@@ -54,7 +54,7 @@ def slice_ends_early(x_s, s, t, eps, schedule):
 
 
 def slice_shifted(x_s, s, t, eps, schedule):
-    """must be multiplied by"""
+    """It looks like a product from s to t - 1."""
     keep = schedule.alpha[s:t].prod()
     return keep.sqrt() * x_s + (1 - keep).sqrt() * eps
 
@@ -66,7 +66,7 @@ def difference_for_the_noise(x_s, s, t, eps, schedule):
 
 
 def noise_of_its_own(x_s, s, t, eps, schedule):
-    """must be multiplied by"""
+    """draw no noise of its own."""
     for u in range(s + 1, t + 1):
         x_s = q_step(x_s, u, torch.randn(x_s.shape), schedule)
     return x_s
@@ -81,6 +81,43 @@ def noise_of_its_own_at_the_end(x_s, s, t, eps, schedule):
 
 
 def first_noise_for_all(x_s, s, t, eps, schedule):
-    """variance 1 must stay 1"""
+    """Three entries of eps give one number for all."""
     keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return keep.sqrt() * x_s + (1 - keep).sqrt() * eps[0]
+
+
+def mean_noise_for_all(x_s, s, t, eps, schedule):
+    """Three entries of eps give one number for all."""
+    keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * eps.mean()
+
+
+def first_start_for_all(x_s, s, t, eps, schedule):
+    """Three entries of x_s give one number for all."""
+    keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return keep.sqrt() * x_s[0] + (1 - keep).sqrt() * eps
+
+
+def exchanged(x_s, s, t, eps, schedule):
+    """Are s and t exchanged?"""
+    keep = schedule.alpha_bar[s] / schedule.alpha_bar[t]
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * eps
+
+
+def as_many_steps_from_0(x_s, s, t, eps, schedule):
+    """It looks like a jump of t - s steps from 0."""
+    keep = schedule.alpha_bar[t - s]
+    return keep.sqrt() * x_s + (1 - keep).sqrt() * eps
+
+
+def noise_of_one_step(x_s, s, t, eps, schedule):
+    """It looks like the noise of one step."""
+    keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return keep.sqrt() * x_s + schedule.beta[t].sqrt() * eps
+
+
+def same_noise_each_step(x_s, s, t, eps, schedule):
+    """variance 1 must stay 1"""
+    for u in range(s + 1, t + 1):
+        x_s = q_step(x_s, u, eps, schedule)
+    return x_s

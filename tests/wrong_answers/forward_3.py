@@ -73,5 +73,5 @@ def divided_by_T_from_1(T):
 
 
 def nothing_left(T):
-    """is"""
+    """, not 0."""
     return 0.0

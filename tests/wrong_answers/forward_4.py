@@ -2,6 +2,8 @@
 
 import torch
 
+from diffusion_lite.schedules import linear_schedule
+
 
 def walk(x, schedule, noise_of, generator, power=0.5, keep=0.5):
     for t in range(1, schedule.T + 1):
@@ -66,7 +68,7 @@ def one_noise_for_a_point(x, schedule, generator):
 
 
 def one_noise_for_all_entries(x, schedule, generator):
-    """The size of tensor"""
+    """torch.randn(x.shape) draws one noise for each entry."""
 
     def noise_of(shape, generator):
         return torch.randn(shape[0], generator=generator)
@@ -103,3 +105,8 @@ def another_source(x, schedule, generator):
     return walk(
         x, schedule, lambda shape, generator: torch.randn(shape), generator
     )
+
+
+def another_schedule(x, schedule, generator):
+    """in every step of the schedule that is given?"""
+    return walk(x, linear_schedule(1000), torch.randn, generator)

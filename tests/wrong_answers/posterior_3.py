@@ -49,7 +49,7 @@ def not_divided(x_0_model, schedule):
 
 
 def no_second_axis(x_0_model, schedule):
-    """it stops with RuntimeError"""
+    """it needs a second axis, [:, None]."""
 
     def eps_model(x_t, t):
         a = schedule.alpha_bar[t]
@@ -94,3 +94,13 @@ def asks_about_what_is_scaled(x_0_model, schedule):
     return made(lambda x, x_0, a, *_: (x - a.sqrt() * x_0) / (1 - a).sqrt())(
         lambda x_t, t: x_0_model(2 * x_t, t), schedule
     )
+
+
+def two_axes_too_many(x_0_model, schedule):
+    """it needs a second axis, [:, None]."""
+
+    def eps_model(x_t, t):
+        a = schedule.alpha_bar[t][:, None, None]
+        return (x_t - a.sqrt() * x_0_model(x_t, t)) / (1 - a).sqrt()
+
+    return eps_model
