@@ -109,9 +109,6 @@ def read(path: Path) -> bytes:
 def code_cells(data: bytes) -> list[str]:
     """Return the code of a notebook's cells.
 
-    A solution of the book is taken out: a full lab that is handed in must be
-    judged by what its reader wrote.
-
     Raises:
         Unreadable: it is no notebook of format 4.
     """
@@ -121,7 +118,6 @@ def code_cells(data: bytes) -> list[str]:
             for cell in json.loads(data)["cells"]
             if cell["cell_type"] == "code"
         ]
-        cells = ["" if c.startswith(SOLUTION) else c for c in cells]
         json.dumps(cells).encode()
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Unreadable(
@@ -249,6 +245,9 @@ def int_below(value: object, end: int) -> int:
 def examine(name: str, data: bytes, settings: Settings) -> Record:
     """Return what came of a notebook.
 
+    Of a full lab, the cells with the book's solutions are not run: it is
+    judged by what its reader wrote.
+
     Raises:
         RuntimeError: its process does not even start.
     """
@@ -259,8 +258,9 @@ def examine(name: str, data: bytes, settings: Settings) -> Record:
     asked = exercises_of(name, cells)
     if not asked:
         return Record(notes=["No exercise is in it: no check(...) line."])
-    record = graded(cells, asked, settings)
-    if SOLUTION.encode() in data:
+    mine = ["" if cell.startswith(SOLUTION) else cell for cell in cells]
+    record = graded(mine, asked, settings)
+    if mine != cells:
         record.notes.insert(0, FULL_LAB)
     return record
 
