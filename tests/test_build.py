@@ -58,6 +58,18 @@ def test_imports_are_followed_to_the_ground(book):
     assert imported(book, "book/01_top.md")[1:] == ["diffusion_lite/bottom.py"]
 
 
+def test_an_import_below_another_is_seen(book):
+    lines = (
+        "from diffusion_lite import middle\nfrom diffusion_lite.other import x"
+    )
+    write_lab(book, "a", lines)
+    assert "diffusion_lite/other.py" in imported(book, "notebooks/a.ipynb")
+    write_lab(
+        book, "a", "from diffusion_lite import (\n    middle,\n    other,\n)"
+    )
+    assert "diffusion_lite/other.py" in imported(book, "notebooks/a.ipynb")
+
+
 def test_a_subpackage_counts_with_its_scripts(book):
     write_lab(book, "a", "from diffusion_lite.live import Figure")
     assert imported(book, "notebooks/a.ipynb")[1:] == [

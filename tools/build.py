@@ -36,7 +36,8 @@ INPUTS = [
     "tools/*.py",
 ]
 IMPORT = re.compile(
-    r"from diffusion_lite import ([\w\s,()]+)|diffusion_lite\.([\w.]+)"
+    r"from diffusion_lite import (\([\w\s,]+\)|[\w ,]+)"
+    r"|diffusion_lite\.([\w.]+)"
 )
 ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
