@@ -40,7 +40,7 @@ teacher: .venv/.installed ## labs, solutions, likely mistakes and rubric: _build
 bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
 	@$(BIN)/python benchmarks/training.py
 
-contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (50 minutes, two cores)
+contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (an hour, two cores)
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/contest.py
 
 lint: .venv/.installed ## check style, and that nothing generated is committed

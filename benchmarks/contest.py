@@ -1,6 +1,6 @@
 """Run the whole contest, and write diffusion_lite/results.csv.
 
-``make contest`` runs it: on two cores it takes about 50 minutes. The rows of
+``make contest`` runs it: on two cores it takes about an hour. The rows of
 a job are kept in _build/contest as soon as it is done, so that after a stop
 it goes on where it was; ``make clean`` starts it afresh. Let nothing else run
 beside it: the seconds of CPU are part of the result.

@@ -38,6 +38,9 @@ from diffusion_lite.vae import picture_vae, point_vae, vae_loss
 MOMENTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """When in a training its quality is looked at, as shares of its steps."""
 
+SEEDS = tuple(range(10))
+"""One for each training that counts."""
+
 SEARCH_SEEDS = (100, 101)
 """Those of the search, which the contest does not use again."""
 
@@ -49,7 +52,6 @@ class Ring:
     """The ring of eight unequal modes: everything is known exactly."""
 
     seconds = 15.0  # of CPU, for one training
-    seeds = 10
     drawn = 50_000  # points that are measured at the end
     block = 4_000  # points that a distance takes
     few = 2_000  # points for a look in between
@@ -87,7 +89,6 @@ class Handwriting:
     """The 8x8 digits without their labels; 364 of them are held out."""
 
     seconds = 30.0
-    seeds = 5
     drawn = block = 1_433
     few = 364
     nats = 0  # levels of grey need each model's own decoder
@@ -414,7 +415,7 @@ def contest_jobs(rows: list[dict]) -> list[Job]:
             sum(row[key] for row in best) for key in ("steps", "seconds")
         )
         job = replace(job, steps=round(steps * task.seconds / seconds))
-    return [replace(job, seed=seed) for seed in range(task.seeds)]
+    return [replace(job, seed=seed) for seed in SEEDS]
 
 
 def best_of_search(rows: list[dict]) -> list[dict]:

@@ -10,6 +10,7 @@ from diffusion_lite import contest
 from diffusion_lite.contest import (
     SEARCH,
     SEARCH_SEEDS,
+    SEEDS,
     TASKS,
     Handwriting,
     Job,
@@ -141,7 +142,7 @@ def test_the_best_of_a_search_goes_on():
         pace = {"steps": 80 + 40 * (number % 2), "seconds": 30.0}
         rows.append(each.__dict__ | pace | {"distance": distance})
     jobs = contest_jobs(rows)
-    assert [each.seed for each in jobs] == list(range(Ring.seeds))
+    assert [each.seed for each in jobs] == list(SEEDS)
     assert {each.steps for each in jobs} == {50}  # half the seconds
     assert all(each.config == SEARCH["ring"]["vae"][3] for each in jobs)
 
@@ -158,7 +159,7 @@ def test_a_search_does_not_see_what_the_contest_is_judged_by():
     apart = torch.cdist(task.held_out.flatten(1), chosen_by.flatten(1))
     assert float(apart.min()) > 0
     seeds = {each.seed for each in search_jobs("digits", "gan")}
-    assert not seeds & set(range(max(Ring.seeds, Handwriting.seeds)))
+    assert not seeds & set(SEEDS)
 
 
 def test_no_two_jobs_have_one_name():
