@@ -545,10 +545,10 @@ def measures(
     return row
 
 
-def _seconds(call: Callable, repeats: int = 3) -> float:
-    """Return the CPU seconds of the fastest of a few calls."""
+def _seconds(call: Callable) -> float:
+    """Return the CPU seconds of the fastest of three calls, if slow of one."""
     spent = []
-    for _ in range(repeats):
+    while len(spent) < 3 and sum(spent) < 5:
         begin = time.process_time()
         call()
         spent.append(time.process_time() - begin)

@@ -125,6 +125,22 @@ def test_looking_costs_no_seconds(monkeypatch):
     assert spent == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("each", "calls", "fastest"),
+    [([0.3, 0.1, 0.2], 3, 0.1), ([6.0], 1, 6.0), ([4.0, 3.0], 2, 3.0)],
+)
+def test_what_draws_slowly_is_timed_once(monkeypatch, each, calls, fastest):
+    clock = [0.0]
+    monkeypatch.setattr(contest.time, "process_time", lambda: clock[0])
+    left = iter(each)
+
+    def draw():
+        clock[0] += next(left)
+
+    assert contest._seconds(draw) == pytest.approx(fastest)
+    assert clock[0] == pytest.approx(sum(each[:calls]))
+
+
 def test_steps_follow_from_the_budget(monkeypatch):
     monkeypatch.setattr(Ring, "seconds", 3.0)
     clock = itertools.count(step=0.01)

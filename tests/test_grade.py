@@ -329,6 +329,22 @@ def test_slopes_go_through_a_far_function_and_back_through_ours(far):
         assert torch.allclose(want[0], got[0])
 
 
+def test_a_far_result_has_slopes_where_the_other_end_has_some(far):
+    weight = torch.ones((), requires_grad=True)
+
+    def model(x):
+        return weight * x
+
+    def loss(f):
+        return f(torch.ones(2)).sum()
+
+    found = far(loss)(model)
+    assert found.requires_grad
+    found.backward()  # comes to an end, though nothing given has slopes
+    assert not far(lambda f: loss(f).detach())(model).requires_grad
+    assert not far(loss)(torch.sin).requires_grad
+
+
 def test_a_far_network_is_its_parameters_and_a_function(far):
     torch.manual_seed(0)
     module = nn.Linear(2, 3)

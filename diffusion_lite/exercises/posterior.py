@@ -7,11 +7,13 @@ from diffusion_lite.exercises.forward import advising, some_schedule
 from diffusion_lite.exercises.trial import (
     Refused,
     Trial,
+    as_tensor,
     exercise,
     expect,
     looks_like,
     near,
     one_number,
+    one_tensor,
 )
 from diffusion_lite.forward import q_sample
 from diffusion_lite.schedules import Schedule
@@ -36,6 +38,24 @@ def two_ends(trial: Trial, t: int, schedule: Schedule) -> tuple:
     """Return an x_0 and an x_t that a walk may have."""
     x_0, a_t = trial.uniform(0.5, 2.0), float(schedule.alpha_bar[t])
     return x_0, a_t**0.5 * x_0 - trial.uniform(0.5, 2.0) * (1 - a_t) ** 0.5
+
+
+def three_at_once(pair: tuple, mean: Tensor, variance: float) -> None:
+    """Refuse what was right for one entry and is not for three, or go on."""
+    got = one_tensor(pair[0], (3,), "With three entries at once the mean is")
+    expect(
+        near(got, mean),
+        "With one entry the mean is right, and with three at once it is not: "
+        "each has a mean of its own.",
+    )
+    spread = as_tensor(pair[1])
+    if not isinstance(spread, Tensor) or spread.shape != (3,):
+        spread = one_number(spread, "With three entries the variance is")
+    expect(
+        near(spread, variance),
+        "With one entry the variance is right, and with three at once it is "
+        "not: it is the same for each.",
+    )
 
 
 @exercise("posterior-1")
@@ -99,6 +119,9 @@ def from_anywhere_to_anywhere(trial: Trial) -> str:
                 f"{variance:.5f}, not {got[1]:.5f}."
                 + looks_like(got[1], wrong_variance),
             )
+            x_0, x_t = trial.normal(3), trial.normal(3)
+            pair = trial.pair(x_0, x_t, s, t, schedule)
+            three_at_once(pair, of_0 * x_0 + of_t * x_t, variance)
     return "one step and a leap, on two schedules, by Bayes' rule on a grid."
 
 
@@ -144,6 +167,8 @@ def standard_normal_data(trial: Trial) -> str:
                 },
             ),
         )
+        three = trial.normal(3)
+        three_at_once(trial.pair(three, t, schedule), slope * three, rest)
     return "two schedules, against the law of two Gaussians together."
 
 

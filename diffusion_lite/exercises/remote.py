@@ -75,7 +75,8 @@ class Peer:
             return len(inputs) - 1
 
         def returned(tensor: Tensor, number: int) -> Tensor:
-            return FarSlope.apply(self, number, tensor, *inputs)
+            anchor = torch.empty(0, requires_grad=True)
+            return FarSlope.apply(self, number, tensor, anchor, *inputs)
 
         write = Writer(self.hold, entered)
         question = {"call": number, "given": [write(v) for v in given]}
@@ -159,10 +160,14 @@ class Remote:
 
 
 class FarSlope(torch.autograd.Function):
-    """The result of a far call, with a way back for slopes."""
+    """The result of a far call, with a way back for slopes.
+
+    It has slopes even where nothing that was given has any, for there may
+    be some at the other end: the anchor sees to that.
+    """
 
     @staticmethod
-    def forward(ctx, peer, number, result, *inputs) -> Tensor:
+    def forward(ctx, peer, number, result, anchor, *inputs) -> Tensor:
         """Return the result; remember where it came from."""
         ctx.peer, ctx.number = peer, number
         ctx.save_for_backward(*inputs)
@@ -172,8 +177,9 @@ class FarSlope(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, slope: Tensor) -> tuple:
         """Return the slopes in the inputs, as the other end has them."""
-        slopes = ctx.peer.pull(ctx.number, slope, ctx.saved_tensors)
-        return None, None, None, *slopes
+        inputs = ctx.saved_tensors
+        slopes = ctx.peer.pull(ctx.number, slope, inputs) if inputs else []
+        return None, None, None, None, *slopes
 
 
 def fits(slopes: object, inputs: tuple) -> bool:

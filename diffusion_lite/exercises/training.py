@@ -252,10 +252,11 @@ def the_loss_that_is_wrong(trial: Trial) -> str:
     schedule = some_schedule(trial, 50)
     x_0 = trial.uniform(1.5, 2.0) * trial.normal(8000, 2)
     asked: list = []
+    weight = torch.ones((), requires_grad=True)
 
     def says_1(x_t: Tensor, t: Tensor) -> Tensor:
         asked.append((x_t, t))
-        return torch.ones_like(x_t)
+        return weight.to(x_t.dtype) * torch.ones_like(x_t)
 
     def shown(x_0: Tensor) -> tuple:
         """Return the loss, and what the network was shown."""
@@ -277,6 +278,11 @@ def the_loss_that_is_wrong(trial: Trial) -> str:
             isinstance(loss, Tensor) and loss.shape == (),
             "Return one number as a tensor: a float has no slopes, and "
             "nothing can learn from it.",
+        )
+        expect(
+            loss.requires_grad,
+            "What it returns has no slopes, and nothing can learn from it: no "
+            "detach, no no_grad around the network, no torch.tensor(loss).",
         )
         return one_number(loss, "It returns"), x_t.double(), t
 

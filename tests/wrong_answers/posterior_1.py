@@ -85,3 +85,21 @@ def no_root_on_x_t(x_0, x_t, s, t, schedule):
     of_0, of_t, variance = weights(s, t, schedule)
     keep = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return of_0 * x_0 + keep.sqrt() * of_t * x_t, variance
+
+
+def one_mean_for_all(x_0, x_t, s, t, schedule):
+    """each has a mean of its own"""
+    of_0, of_t, variance = weights(s, t, schedule)
+    return (of_0 * x_0 + of_t * x_t).mean() + 0 * x_t, variance
+
+
+def first_entry_alone(x_0, x_t, s, t, schedule):
+    """it must be (3,)"""
+    of_0, of_t, variance = weights(s, t, schedule)
+    return (of_0 * x_0 + of_t * x_t)[0], variance
+
+
+def variances_added(x_0, x_t, s, t, schedule):
+    """with three at once it is not: it is the same for each"""
+    of_0, of_t, variance = weights(s, t, schedule)
+    return of_0 * x_0 + of_t * x_t, variance * len(x_t)

@@ -36,3 +36,20 @@ def deviation(x_t, t, schedule):
 def kept(x_t, t, schedule):
     """It looks like alpha_t, what is kept."""
     return schedule.alpha[t].sqrt() * x_t, schedule.alpha[t]
+
+
+def a_single_number(x_t, t, schedule):
+    """it must be (3,)"""
+    return schedule.alpha[t].sqrt() * x_t.sum(), schedule.beta[t]
+
+
+def one_mean_for_all(x_t, t, schedule):
+    """each has a mean of its own"""
+    mean = schedule.alpha[t].sqrt() * x_t.mean()
+    return mean.expand(x_t.shape), schedule.beta[t]
+
+
+def spread_of_what_is_given(x_t, t, schedule):
+    """it is the same for each"""
+    width = x_t.std() if len(x_t) > 1 else 1.0
+    return schedule.alpha[t].sqrt() * x_t, schedule.beta[t] * width

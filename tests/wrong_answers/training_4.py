@@ -125,7 +125,7 @@ def no_square(model, x_0, schedule, generator):
 
 def a_float(model, x_0, schedule, generator):
     """a float has no slopes"""
-    return float(loss(model, x_0, schedule, generator))
+    return loss(model, x_0, schedule, generator).item()
 
 
 def one_noise_for_a_point(model, x_0, schedule, generator):
@@ -151,3 +151,19 @@ def times_between_0_and_1(model, x_0, schedule, generator):
     return loss(
         lambda x_t, t: model(x_t, t / schedule.T), x_0, schedule, generator
     )
+
+
+def detached(model, x_0, schedule, generator):
+    """no slopes, and nothing can learn from it"""
+    return loss(model, x_0, schedule, generator).detach()
+
+
+def without_grad(model, x_0, schedule, generator):
+    """no slopes, and nothing can learn from it"""
+    with torch.no_grad():
+        return loss(model, x_0, schedule, generator)
+
+
+def a_new_tensor(model, x_0, schedule, generator):
+    """no slopes, and nothing can learn from it"""
+    return torch.tensor(loss(model, x_0, schedule, generator).item())
