@@ -110,6 +110,12 @@
       .map((pre) => `code scrolls: ${pre.textContent.trim().slice(0, 60)}`);
   }
 
+  function tablesThatScroll() {
+    return within("table")
+      .filter(({ parentElement: p }) => p.scrollWidth > p.clientWidth)
+      .map((table) => `a table scrolls: ${show(table)}`);
+  }
+
   const NOT_PLAIN =
     "figure, li, table, dl, blockquote, .admonition, .proof, .sd-card," +
     " .sd-dropdown, .citation";
@@ -255,6 +261,7 @@
       ...pictures(),
       ...addresses(),
       ...codeThatScrolls(),
+      ...tablesThatScroll(),
       ...measure(),
       ...figuresOfAnotherWidth(),
       ...mode(asked),

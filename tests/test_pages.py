@@ -239,6 +239,10 @@ BROKEN = {
         "<div style='width: 2000px'>x</div></mjx-container>"
     ),
     "code scrolls": f"<pre style='width: 300px'>{'x' * 79}</pre>",
+    "a table scrolls": (
+        "<div style='width: 300px; overflow: auto'><table><tr><td>"
+        f"{'x' * 79}</td></tr></table></div>"
+    ),
     "a line has 8": TEXT.replace("<p>", "<p style='width: 90ch'>"),
     "a line has 4": TEXT.replace("<p>", "<p style='width: 50ch'>"),
     "a figure is 99 px": f"{TEXT}<div class='cell_output'>{SVG}></svg></div>",
