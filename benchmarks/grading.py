@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
+# These come after the line that says where the tests and tools are.
 import nbformat  # noqa: E402
 
 import hostile  # noqa: E402

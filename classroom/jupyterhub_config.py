@@ -40,7 +40,7 @@ def labs_for(spawner):
             shutil.copy(lab, folder)
 
 
-c = get_config()  # noqa: F821
+c = get_config()  # noqa: F821 - JupyterHub hands this function in
 
 # One password for the whole class.
 c.JupyterHub.authenticator_class = "shared-password"

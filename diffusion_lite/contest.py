@@ -546,7 +546,7 @@ def measures(
 
 
 def _seconds(call: Callable) -> float:
-    """Return the CPU seconds of the fastest of three calls, if slow of one."""
+    """Return the CPU seconds of the fastest of three calls, fewer if slow."""
     spent = []
     while len(spent) < 3 and sum(spent) < 5:
         begin = time.process_time()

@@ -156,7 +156,7 @@ def values(rows: list[dict], task: str, entrant: str, measure: str) -> Tensor:
 
 
 def mean_interval(x: Tensor, sure: float = 0.95) -> tuple[float, float]:
-    """Return the mean of (N,) and the half width of its 95 % interval.
+    """Return the mean of (N,) and the half width of its interval.
 
     By Student's t: the values are taken for normal, with unknown width. The
     interval covers the true mean in a share sure of all cases.

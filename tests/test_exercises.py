@@ -341,7 +341,10 @@ def test_a_schedule_that_is_changed_is_seen():
         ("forward-1", np.float32),
         ("posterior-1", lambda pair: [x.numpy() for x in pair]),
         ("posterior-2", lambda pair: (pair[0], float(pair[1]))),
-        ("posterior-2", lambda pair: torch.broadcast_tensors(*pair)),
+        (
+            "posterior-2",
+            lambda pair: torch.stack(torch.broadcast_tensors(*pair)),
+        ),
         ("gan-1", torch.stack),
         ("elbo-3", torch.Tensor.numpy),
     ],

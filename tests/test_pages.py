@@ -54,10 +54,8 @@ def pages():
 # ---- the book ----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("origin", "mode"),
-    [("file", "light"), ("file", "dark"), ("http", "light")],
-)
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("origin", ["file", "http"])
 def test_no_page_has_a_fault(visit, address, origin, mode):
     window = visit(mode)
     found = {}

@@ -5,9 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from diffusion_lite.exercises.forward import advising, some_schedule
+from diffusion_lite.exercises.forward import some_schedule
 from diffusion_lite.exercises.trial import (
     Trial,
+    advising,
     exercise,
     expect,
     looks_like,

@@ -1,16 +1,14 @@
 """Checks of chapter 1: how a picture becomes noise."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from diffusion_lite.exercises.trial import (
-    Refused,
     Trial,
+    advising,
     exercise,
     expect,
     looks_like,
@@ -156,17 +154,6 @@ def factors(
 def furthest(values: Tensor, want: float) -> float:
     """Return the value that is furthest from what it must be."""
     return float(values[(values - want).abs().argmax()])
-
-
-@contextmanager
-def advising(advice: str, *signs: str) -> Iterator[None]:
-    """Add advice to a refusal, if one of the signs is found in its text."""
-    try:
-        yield
-    except Refused as refused:
-        if not any(sign in str(refused) for sign in signs):
-            raise
-        raise Refused(f"{str(refused).rstrip('.')}. {advice}") from None
 
 
 @exercise("forward-3")

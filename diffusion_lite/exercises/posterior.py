@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from diffusion_lite.exercises.forward import advising, some_schedule
+from diffusion_lite.exercises.forward import some_schedule
 from diffusion_lite.exercises.trial import (
     Refused,
     Trial,
+    advising,
     as_tensor,
     exercise,
     expect,
@@ -261,10 +262,9 @@ def the_mean_that_is_wrong(trial: Trial) -> str:
             a_s, a_t = (float(schedule.alpha_bar[u]) for u in (t - 1, t))
             alpha, beta = float(schedule.alpha[t]), float(schedule.beta[t])
             of_0, of_t = a_s**0.5 * beta / (1 - a_t), (1 - a_s) / (1 - a_t)
-            bug, right = (a_t**0.5 * of_t * x_t, alpha**0.5 * of_t * x_t)
+            bug, right = a_t**0.5 * of_t * x_t, alpha**0.5 * of_t * x_t
             mistakes = {
-                "sqrt(alpha_bar_t) still on x_t": of_0 * x_0
-                + a_t**0.5 * of_t * x_t,
+                "sqrt(alpha_bar_t) still on x_t": of_0 * x_0 + bug,
                 "sqrt(alpha_bar_{t-1}) on x_t": of_0 * x_0
                 + a_s**0.5 * of_t * x_t,
                 "sqrt(alpha_t) on x_0": alpha**0.5 * beta / (1 - a_t) * x_0

@@ -4,7 +4,8 @@ import copy
 import ctypes
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 
@@ -238,6 +239,17 @@ def expect(good: bool, otherwise: str) -> None:
     """Refuse the answer, in these words, unless all is good."""
     if not good:
         raise Refused(otherwise)
+
+
+@contextmanager
+def advising(advice: str, *signs: str) -> Iterator[None]:
+    """Add advice to a refusal, if one of the signs is found in its text."""
+    try:
+        yield
+    except Refused as refused:
+        if not any(sign in str(refused) for sign in signs):
+            raise
+        raise Refused(f"{str(refused).rstrip('.')}. {advice}") from None
 
 
 def near(a: float | Tensor, b: float | Tensor, share: float = 1e-4) -> bool:
