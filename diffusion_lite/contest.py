@@ -90,7 +90,7 @@ class Handwriting:
 
     seconds = 30.0
     drawn = block = 1_433
-    few = 364
+    few = 182
     nats = 0  # levels of grey need each model's own decoder
     distance = staticmethod(metrics.frechet_distance)
 
@@ -316,46 +316,50 @@ def _grid(**choices: tuple) -> list[dict]:
 SEARCH = {
     "ring": {
         "diffusion": _grid(
-            lr=(1e-2, 3e-2, 6e-2), batch_size=(1024, 2048), T=(100,)
+            lr=(3e-2, 6e-2, 1e-1), batch_size=(512, 1024), T=(100,)
         ),
-        "gan": _grid(lr=(1e-3, 3e-3), batch_size=(1024,), noise_dim=(2, 4, 8)),
+        "gan": _grid(
+            lr=(1e-3, 3e-3, 1e-2), batch_size=(1024,), noise_dim=(2, 4)
+        ),
         "gan-r1": _grid(
-            lr=(2e-3,),
+            lr=(1e-3, 2e-3, 4e-3),
             batch_size=(256,),
-            noise_dim=(2, 4),
-            gamma=(0.03, 0.1, 0.3),
+            noise_dim=(4, 8),
+            gamma=(0.1,),
         ),
-        "vae": _grid(lr=(3e-3, 1e-2), batch_size=(512,), latent_dim=(2, 4, 8)),
+        "vae": _grid(
+            lr=(1e-2, 2e-2), batch_size=(512,), latent_dim=(4, 8, 16)
+        ),
         "flow": [
             {"lr": lr, "batch_size": 512, "layers": layers, "width": width}
-            for lr in (3e-3, 1e-2)
-            for layers, width in ((8, 67), (12, 54), (16, 46))  # of one size
+            for lr in (1e-2, 2e-2)
+            for layers, width in ((12, 54), (16, 46), (24, 37))  # of one size
         ],
         "kernels": _grid(bandwidth=(0.01, 0.02, 0.03, 0.05)),
         "mixture": _grid(n_components=(4, 8, 12, 16)),
         "real": [{}],
     },
     "digits": {
-        "diffusion": _grid(lr=(4e-3, 8e-3), batch_size=(16, 32, 64), T=(100,)),
+        "diffusion": _grid(
+            lr=(4e-3, 8e-3, 1.6e-2), batch_size=(32, 64), T=(100,)
+        ),
         "gan": _grid(
-            lr=(5e-4, 1e-3, 2e-3), batch_size=(128, 256), noise_dim=(32,)
+            lr=(1e-3,), batch_size=(256, 512), noise_dim=(16, 32, 64)
         ),
         "gan-r1": _grid(
-            lr=(2e-3, 4e-3),
+            lr=(1e-3, 2e-3),
             batch_size=(64,),
             noise_dim=(32,),
-            gamma=(0.1, 0.3, 1.0),
+            gamma=(0.01, 0.03, 0.1),
         ),
-        "vae": _grid(
-            lr=(2e-3, 5e-3), batch_size=(64,), latent_dim=(8, 16, 32)
-        ),
+        "vae": _grid(lr=(5e-3, 1e-2), batch_size=(64,), latent_dim=(4, 8, 16)),
         "flow": [
             {"lr": lr, "batch_size": 64, "layers": layers, "width": width}
-            for lr in (3e-3, 1e-2)
+            for lr in (1e-2, 2e-2)
             for layers, width in ((8, 82), (12, 60), (16, 47))
         ],
         "kernels": _grid(bandwidth=(0.03, 0.05, 0.1)),
-        "mixture": _grid(n_components=(10, 20, 40), reg_covar=(3e-3,)),
+        "mixture": _grid(n_components=(20, 40, 80), reg_covar=(3e-3,)),
         "real": [{}],
     },
 }
@@ -436,7 +440,7 @@ def run(job: Job) -> Iterator[dict]:
     that blows up ends with an infinite distance.
     """
     job = job if job.steps else replace(job, steps=affordable(job))
-    task, learner, looks = start(job)
+    task, learner = start(job)
     moments = {job.steps}
     if job.phase == "contest":
         moments |= {math.ceil(share * job.steps) for share in MOMENTS}
@@ -445,7 +449,7 @@ def run(job: Job) -> Iterator[dict]:
         for state, spent in timed(learner.states):
             losses.append((state.loss, getattr(state, "judge_loss", None)))
             if state.step in moments:
-                row = look(job, task, learner, state, looks)
+                row = look(job, task, learner, state)
                 yield row | {"seconds": spent} | means(losses)
                 losses = []
     except FloatingPointError:
@@ -453,8 +457,8 @@ def run(job: Job) -> Iterator[dict]:
         yield row | {"distance": math.inf}
 
 
-def start(job: Job) -> tuple[Task, Learner, torch.Generator]:
-    """Return the task, the entrant at its first step, and chance to look."""
+def start(job: Job) -> tuple[Task, Learner]:
+    """Return the task, and the entrant at its first step."""
     generator = torch.Generator().manual_seed(job.seed)
     torch.manual_seed(job.seed)  # the first weights
     task = TASKS[job.task](generator)
@@ -462,8 +466,7 @@ def start(job: Job) -> tuple[Task, Learner, torch.Generator]:
         task.set_test_aside()
     enter = ENTRANTS[job.entrant]
     steps = {"steps": job.steps} if job.is_loop else {}
-    learner = enter(task, job.config, **steps, generator=generator)
-    return task, learner, torch.Generator().manual_seed(1000 + job.seed)
+    return task, enter(task, job.config, **steps, generator=generator)
 
 
 def timed(states: Iterator) -> Iterator[tuple[object, float]]:
@@ -479,9 +482,10 @@ def affordable(job: Job, tried: int = 60) -> int:
     """Return how many steps fit into the task's seconds on this machine."""
     if not job.is_loop:
         return 1
-    task, learner, _ = start(replace(job, steps=2 * tried))
+    _, learner = start(replace(job, steps=2 * tried))
     spent = [seconds for _, seconds in timed(learner.states)]
-    return round(task.seconds * tried / (spent[-1] - spent[tried - 1]))
+    pace = (spent[-1] - spent[tried - 1]) / tried
+    return round(TASKS[job.task].seconds / pace)
 
 
 def about(job: Job, learner: Learner) -> dict:
@@ -496,39 +500,56 @@ def about(job: Job, learner: Learner) -> dict:
     }
 
 
-def look(
-    job: Job,
-    task: Task,
-    learner: Learner,
-    state: object,
-    generator: torch.Generator,
-) -> dict:
+def look(job: Job, task: Task, learner: Learner, state: object) -> dict:
     """Return a row: the job, the step, and how far from the law it is.
 
-    At the end of a training of the contest, every measure.
+    At the end of a training of the contest, every measure. All looks at a
+    training have the same chance, so they differ by what it has learned, and
+    the last does not hang on how many came before.
     """
+    generator = torch.Generator().manual_seed(1000 + job.seed)
+    draw = partial(learner.draw, state, generator=generator)
     n = task.few if job.phase == "contest" else task.block
-    drawn = task.features(learner.draw(state, n, generator))
-    there = task.features(task.real(n))
-    row = about(job, learner) | {
-        "step": state.step,
-        "distance": float(task.distance(drawn, there)),
-    }
+    row = about(job, learner) | {"step": state.step}
     if job.phase == "contest" and state.step == job.steps:
-        row |= measures(task, learner, state, generator)
-    return row
+        x, times = draw_all(task, draw)
+        row |= times | measures(task, x)
+        row |= likelihoods(task, learner, state, generator)
+    else:
+        x = draw(n)
+    there = task.features(task.real(n))
+    distance = task.distance(task.features(x[:n]), there)
+    return row | {"distance": float(distance)}
 
 
-def measures(
-    task: Task, learner: Learner, state: object, generator: torch.Generator
-) -> dict:
-    """Return every measure of a trained entrant."""
-    x = learner.draw(state, task.drawn, generator)
+def draw_all(task: Task, draw: Callable) -> tuple[Tensor, dict]:
+    """Return all samples to be measured, and what a few of them cost."""
+    _, one = fastest(lambda: draw(1))
+    x, thousand = fastest(lambda: draw(1000))
+    x = torch.cat([x, draw(task.drawn - 1000)])
+    return x, {"seconds_one": one, "seconds_thousand": thousand}
+
+
+def fastest(call: Callable) -> tuple[Tensor, float]:
+    """Return the last result of three calls, and the fastest's CPU seconds.
+
+    Of fewer calls, if they are slow.
+    """
+    spent = []
+    while len(spent) < 3 and sum(spent) < 5:
+        begin = time.process_time()
+        result = call()
+        spent.append(time.process_time() - begin)
+    return result, min(spent)
+
+
+def measures(task: Task, x: Tensor) -> dict:
+    """Return what can be said of the samples x alone, (drawn, ...)."""
     shares = task.shares(x)
     drawn = task.features(x[: task.block])
     there = task.features(task.real(task.block))
     precision, recall = metrics.precision_recall(drawn, there)
-    row = {
+    return {
         "weights_tv": float(metrics.total_variation(shares, task.weights)),
         "modes_lost": metrics.modes_lost(shares, task.weights),
         "energy": float(metrics.energy_distance(drawn, there)),
@@ -536,23 +557,18 @@ def measures(
         "precision": precision,
         "recall": recall,
     }
-    for name, n in (("seconds_one", 1), ("seconds_thousand", 1000)):
-        row[name] = _seconds(lambda n=n: learner.draw(state, n, generator))
+
+
+def likelihoods(
+    task: Task, learner: Learner, state: object, generator: torch.Generator
+) -> dict:
+    """Return -log p of new points, or bounds on it, where they are known."""
     found = {"nats": learner.nll, "nats_closer": learner.closer}
-    for name, nll in found.items():
-        if nll is not None and task.nats:
-            row[name] = float(nll(state, task.real(task.nats), generator))
-    return row
-
-
-def _seconds(call: Callable) -> float:
-    """Return the CPU seconds of the fastest of three calls, fewer if slow."""
-    spent = []
-    while len(spent) < 3 and sum(spent) < 5:
-        begin = time.process_time()
-        call()
-        spent.append(time.process_time() - begin)
-    return min(spent)
+    return {
+        name: float(nll(state, task.real(task.nats), generator))
+        for name, nll in found.items()
+        if nll is not None and task.nats
+    }
 
 
 def means(losses: list[tuple]) -> dict:

@@ -42,7 +42,7 @@ MEASURES = (
 def short(monkeypatch):
     """Make every draw a small one."""
     for task in (Ring, Handwriting):
-        monkeypatch.setattr(task, "drawn", 30)
+        monkeypatch.setattr(task, "drawn", 1030)  # a thousand are timed
         monkeypatch.setattr(task, "block", 30)
         monkeypatch.setattr(task, "few", 20)
     monkeypatch.setattr(Ring, "nats", 10)
@@ -101,6 +101,40 @@ def test_looking_does_not_change_the_training(short, monkeypatch):
     assert last_loss() == often
 
 
+@pytest.mark.parametrize(
+    ("task", "entrant"), [("ring", "vae"), ("digits", "diffusion")]
+)
+def test_looking_often_does_not_change_what_is_found(
+    task, entrant, short, monkeypatch
+):
+    def found():
+        *_, last = run(job(task, entrant))
+        return {
+            name: value
+            for name, value in last.items()
+            if "seconds" not in name and "loss" not in name
+        }
+
+    often = found()
+    monkeypatch.setattr(contest, "MOMENTS", (1.0,))
+    assert found() == often
+    assert set(MEASURES[:6]) <= set(often)
+
+
+def test_what_is_timed_is_measured(short, monkeypatch):
+    drawn = []
+
+    def draw(n):
+        x = torch.randn(n, 2)
+        drawn.append(x)
+        return x
+
+    x, times = contest.draw_all(Ring, draw)
+    assert [len(each) for each in drawn] == [1] * 3 + [1000] * 3 + [30]
+    assert torch.equal(x, torch.cat(drawn[-2:]))
+    assert list(times) == ["seconds_one", "seconds_thousand"]
+
+
 def test_a_training_that_blows_up_has_lost(short, monkeypatch):
     def states():
         raise FloatingPointError("the loss is nan")
@@ -126,18 +160,22 @@ def test_looking_costs_no_seconds(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("each", "calls", "fastest"),
+    ("each", "calls", "least"),
     [([0.3, 0.1, 0.2], 3, 0.1), ([6.0], 1, 6.0), ([4.0, 3.0], 2, 3.0)],
 )
-def test_what_draws_slowly_is_timed_once(monkeypatch, each, calls, fastest):
+def test_what_draws_slowly_is_timed_once(monkeypatch, each, calls, least):
     clock = [0.0]
     monkeypatch.setattr(contest.time, "process_time", lambda: clock[0])
     left = iter(each)
 
     def draw():
-        clock[0] += next(left)
+        spent = next(left)
+        clock[0] += spent
+        return spent
 
-    assert contest._seconds(draw) == pytest.approx(fastest)
+    last, seconds = contest.fastest(draw)
+    assert last == each[calls - 1]
+    assert seconds == pytest.approx(least)
     assert clock[0] == pytest.approx(sum(each[:calls]))
 
 
@@ -168,7 +206,7 @@ def test_a_search_does_not_see_what_the_contest_is_judged_by():
         ("search", 1074, 359),
         ("contest", 1433, 364),
     ):
-        task, *_ = start(job("digits", "gan", phase=phase))
+        task, _ = start(job("digits", "gan", phase=phase))
         assert (len(task.data), len(task.held_out)) == (data, held_out)
         if phase == "search":
             chosen_by = task.held_out
@@ -186,7 +224,7 @@ def test_no_two_jobs_have_one_name():
 
 
 def test_all_are_judged_by_the_same_points():
-    (one, *_), (other, *_) = (start(job("ring", e)) for e in ("gan", "flow"))
+    (one, _), (other, _) = (start(job("ring", e)) for e in ("gan", "flow"))
     assert torch.equal(one.real(50), other.real(50))
     assert torch.equal(one.real(50), one.real(50))
     drawn, data = one.real(50).numpy(), one.data.numpy()
@@ -244,7 +282,7 @@ def test_parameters_are_those_of_the_code(table, task, entrant):
     job = Job(
         "contest", task, entrant, looks[0]["config"], 0, looks[0]["steps"]
     )
-    _, learner, _ = start(job)
+    _, learner = start(job)
     sizes = [
         sum(p.numel() for p in part.parameters()) for part in learner.parts
     ]
