@@ -25,8 +25,10 @@ test: lint book ## lint, build the book, then every test: units, labs, browser
 	$(PYTEST) -m "slow and not browser" $(TWO)
 	@echo "== Labs, with QUICK=1"
 	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env $(TWO) notebooks
-	@echo "== Pages in a browser"
-	$(PYTEST) -m browser
+	@echo "== Pages and slides in a browser"
+	$(PYTEST) -m browser -n 2 tests/test_pages.py tests/test_slides.py
+	@echo "== Live figures in a browser, one at a time: a clock is held to some"
+	$(PYTEST) -m browser tests/test_explorables*.py
 
 lab: .venv/.installed ## open the labs in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

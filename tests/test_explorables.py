@@ -8,6 +8,7 @@ import json
 import re
 import statistics
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -514,4 +515,45 @@ def test_sixty_frames_a_second_while_dragging(show, name, capsys):
         )
     assert median < 18
     assert late < 25
+    assert longest < 200
+
+
+# ---- the figures in the book -------------------------------------------
+
+BOOK = Path(__file__).resolve().parent.parent
+CHAPTERS = [
+    path.stem
+    for path in sorted(BOOK.glob("book/[0-9]*.md"))
+    if path.stem.split("_", 1)[1] in FIGURES
+]
+LONG_TASKS = """() => new Promise(done => {
+  const loaded = performance.getEntriesByType("navigation")[0].loadEventEnd;
+  const found = [];
+  new PerformanceObserver(list => found.push(...list.getEntries()))
+    .observe({ type: "longtask", buffered: true });
+  setTimeout(() => done(Math.max(0, ...found
+    .filter(e => e.startTime > loaded).map(e => e.duration))), 1500);
+})"""
+
+
+@browser
+@pytest.mark.parametrize("stem", ["intro", *CHAPTERS])
+def test_a_figure_in_the_book_is_soon_ready(visit, stem, capsys):
+    """The best of three, for other programs run beside this one."""
+    found = []
+    page = BOOK / "_build" / "html" / "book" / f"{stem}.html"
+    window = visit(reduced_motion="no-preference")
+    for _ in range(3):
+        window.page.goto(page.as_uri(), wait_until="commit")
+        window.page.locator("figure.live canvas").first.wait_for()
+        ready = window.page.evaluate("performance.now()")
+        window.page.wait_for_load_state("load")
+        found.append((ready, window.page.evaluate(LONG_TASKS)))
+    ready, longest = (min(each) for each in zip(*found, strict=True))
+    with capsys.disabled():
+        print(
+            f"\n{stem}: can be used after {ready:.0f} ms; longest task after"
+            f" loading {longest:.0f} ms"
+        )
+    assert ready < 3000  # the aim is 1500; a busy machine takes twice as long
     assert longest < 200
