@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context, parent_process
@@ -67,9 +68,13 @@ def run_all(
     """Run the jobs that are not done yet, and say when each is."""
     waiting = [job for job in jobs if not part(job).exists()]
     print(f"{len(jobs)} jobs, {len(waiting)} to do", flush=True)
+    begin = time.monotonic()
     futures = [pool.submit(one, job, origin) for job in waiting]
     for number, future in enumerate(as_completed(futures), 1):
-        print(f"{number}/{len(waiting)} {future.result()}", flush=True)
+        done, minutes = future.result(), (time.monotonic() - begin) / 60
+        print(
+            f"{minutes:4.1f} min, {number}/{len(waiting)} {done}", flush=True
+        )
 
 
 def rows_of(jobs: list[contest.Job]) -> list[dict]:
