@@ -20,7 +20,12 @@ from torch import Tensor, nn
 
 from diffusion_lite import metrics
 from diffusion_lite.data import digits, eight_modes
-from diffusion_lite.elbo import best_variance, elbo_terms, loss_by_time
+from diffusion_lite.elbo import (
+    best_variance,
+    elbo_terms,
+    loss_by_time,
+    simple_loss,
+)
 from diffusion_lite.flow import Flow, flow_loss
 from diffusion_lite.gan import (
     picture_discriminator,
@@ -32,7 +37,7 @@ from diffusion_lite.gan import (
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
-from diffusion_lite.training import draw_batch, fit, train
+from diffusion_lite.training import draw_batch, fit
 from diffusion_lite.vae import picture_vae, point_vae, vae_loss
 
 MOMENTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -149,8 +154,13 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
     points = isinstance(task, Ring)
     model = MLP() if points else UNet(width=24)
     schedule = cosine_schedule(config["T"])
-    states = train(model, task.data, schedule, **_loop(config), **run)
     reach = 2.5 if points else 1.0  # of the data
+
+    def loss(x_0: Tensor) -> Tensor:
+        n, chance = len(x_0), run["generator"]
+        t = torch.randint(1, schedule.T + 1, (n,), generator=chance)
+        eps = torch.randn(x_0.shape, generator=chance)
+        return simple_loss(model, x_0, t, eps, schedule)
 
     def draw(state, n: int, generator: torch.Generator) -> Tensor:
         eps_model = clamp_x_0(state.ema, schedule, -reach, reach)
@@ -164,6 +174,7 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
         kwargs = {"generator": generator, "variance": best_variance(loss)}
         return elbo_terms(state.ema, x, schedule, **kwargs).sum()
 
+    states = fit(model, loss, task.data, **_loop(config), **run)
     return Learner(states, draw, nll, parts=(model,), passes=config["T"])
 
 

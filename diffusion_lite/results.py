@@ -155,11 +155,10 @@ def values(rows: list[dict], task: str, entrant: str, measure: str) -> Tensor:
     return torch.tensor(found, dtype=torch.float64)
 
 
-def mean_interval(x: Tensor, sure: float = 0.95) -> tuple[float, float]:
-    """Return the mean of (N,) and the half width of its interval.
+def mean_interval(x: Tensor) -> tuple[float, float]:
+    """Return the mean of (N,) and the half width of its 95 % interval.
 
-    By Student's t: the values are taken for normal, with unknown width. The
-    interval covers the true mean in a share sure of all cases.
+    By Student's t: the values are taken for normal, with unknown width.
 
     Raises:
         ValueError: fewer than two values.
@@ -167,7 +166,7 @@ def mean_interval(x: Tensor, sure: float = 0.95) -> tuple[float, float]:
     if len(x) < 2:
         raise ValueError(f"an interval needs two values, got {len(x)}")
     error = float(x.std()) / math.sqrt(len(x))
-    errors = float(stats.t.ppf((1 + sure) / 2, len(x) - 1))
+    errors = float(stats.t.ppf(0.975, len(x) - 1))
     return float(x.mean()), errors * error
 
 

@@ -1,12 +1,16 @@
 """The contest: fair in what it gives, and the committed table is its own."""
 
+import importlib.util
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from diffusion_lite import contest
+from diffusion_lite import contest, training
 from diffusion_lite.contest import (
     SEARCH,
     SEARCH_SEEDS,
@@ -78,6 +82,14 @@ def test_every_entrant_runs_and_is_measured(task, entrant, short):
         assert all(math.isfinite(row["loss"]) for row in rows)
         seconds = [row["seconds"] for row in rows]
         assert seconds == sorted(seconds)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nobody_trains_on_a_gpu(task, short, monkeypatch):
+    nowhere = SimpleNamespace(num_processes=1)  # no device to go to
+    monkeypatch.setattr(training, "_accelerator", lambda: nowhere)
+    *_, last = run(job(task, "diffusion"))
+    assert math.isfinite(last["loss"])
 
 
 def test_a_search_looks_once(short):
@@ -319,3 +331,65 @@ def test_a_cheap_row_comes_out_again(table, entrant):
     assert again["step"] == look["step"]
     # Other processors round otherwise, and training makes that grow.
     assert again["distance"] == pytest.approx(look["distance"], rel=0.1)
+
+
+# ---- how it is held --------------------------------------------------------
+
+
+@pytest.fixture
+def holding(tmp_path, monkeypatch):
+    """Return the script that holds the contest, with a place of its own."""
+    place = Path(__file__).resolve().parent.parent / "benchmarks"
+    spec = importlib.util.spec_from_file_location(
+        "holding", place / "contest.py"
+    )
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "PARTS", tmp_path)
+    return script
+
+
+def test_a_contest_cut_short_goes_on_where_it_was(
+    holding, tmp_path, monkeypatch, capsys
+):
+    jobs = search_jobs("ring", "mixture")
+    lost, ran, killed = jobs[3], [], [True]
+
+    def run(job):
+        ran.append(job)
+        yield {"seed": job.seed, "seconds": 1.0, "distance": 0.5}
+        if job is lost and killed:
+            killed.pop()
+            raise InterruptedError
+
+    monkeypatch.setattr(contest, "run", run)
+    origin = {"commit": "abc", "machine": "this one"}
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.raises(InterruptedError),
+    ):
+        holding.run_all(pool, jobs, origin)
+    # Killed while it wrote: what is there is not taken for the whole.
+    (tmp_path / f"{lost.name}.part").write_text("[{")
+    ran.clear()
+    with ThreadPoolExecutor(1) as pool:
+        holding.run_all(pool, jobs, origin)
+    assert ran == [lost]
+    assert (
+        f"1/1 {lost.name}: 1.0 s, distance 0.5000" in capsys.readouterr().out
+    )
+    rows = holding.rows_of(jobs)
+    assert [row["seed"] for row in rows] == [job.seed for job in jobs]
+    assert all(row.items() >= origin.items() for row in rows)
+
+
+def test_what_was_changed_since_a_commit_is_told(holding, monkeypatch):
+    said = {"rev-parse": "abc\n", "status": ""}
+    monkeypatch.setattr(
+        holding.subprocess,
+        "check_output",
+        lambda command, **_: said[command[1]],
+    )
+    assert holding.commit() == "abc"
+    said["status"] = " M diffusion_lite/gan.py\n"
+    assert holding.commit() == "abc+"

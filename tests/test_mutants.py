@@ -1050,7 +1050,6 @@ MUTANTS = [
         mean_interval,
         interval_of_a_known_width,
         test_results.test_the_interval_covers_as_often_as_it_says,
-        {"sure": {}},
     ),
 ]
 
