@@ -79,7 +79,7 @@ def eight_modes_run(seed: int) -> tuple[float, float]:
         lr=1e-2,
         generator=generator,
     )
-    model = deque(run, maxlen=1)[0].ema
+    model = deque(run, maxlen=1)[0].ema.cpu()
     seconds = time.perf_counter() - begin
     excess = []
     for t in range(1, SCHEDULE.T + 1):
@@ -120,7 +120,8 @@ def steps_in(seconds: float) -> int:
 def digits_run(seed: int, steps: int, labelled: bool) -> tuple[float, float]:
     """Train and draw; return seconds and the mean of five distances."""
     begin = time.perf_counter()
-    model = deque(digits_training(seed, steps, labelled), maxlen=1)[0].ema
+    run = digits_training(seed, steps, labelled)
+    model = deque(run, maxlen=1)[0].ema.cpu()
     seconds = time.perf_counter() - begin
     data = digits()
     train_features = digit_features(data.train_images)

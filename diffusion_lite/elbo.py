@@ -152,7 +152,7 @@ def dequantised_nll(
         ValueError: levels < 2, or an x_0 that is not on a level.
     """
     half = _half_a_level(batch("x_0", x_0), levels)
-    u = 2 * torch.rand(x_0.shape, generator=generator) - 1
+    u = 2 * torch.rand(x_0.shape, generator=generator).to(x_0) - 1
     num_dims = x_0[0].numel()
     return -log_prob(x_0 + half * u) - num_dims * math.log(2 * half)
 

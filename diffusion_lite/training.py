@@ -80,10 +80,10 @@ def train(
     Each step draws x_0 from the data, t from 1..T and eps, and goes down
     the gradient of the loss, simple_loss or elbo_loss, with Adam and
     clipped gradients. The rate rises to lr in 100 steps, then falls to 0
-    like a cosine. The model is
-    moved to ``device()`` and trained in place. With ``resume``, the run
-    goes on from that checkpoint, bit for bit as if it had not stopped.
-    Under ``accelerate launch`` each process takes its share of every batch.
+    like a cosine. The model is moved to ``device()`` and trained in place.
+    With ``resume``, the run goes on from that checkpoint as if it had not
+    stopped, on the CPU bit for bit. Under ``torchrun`` each process takes
+    its share of every batch.
     Source: Ho et al. 2020, algorithm 1.
     Shapes: data (N, ...); labels (N,), for a model that takes y.
 

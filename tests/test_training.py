@@ -84,7 +84,7 @@ def test_every_parameter_moves():
     before = mlp().state_dict()
     after = last(run(mlp())).model.state_dict()
     for key, value in before.items():
-        assert not torch.equal(value, after[key]), key
+        assert not torch.equal(value, after[key].cpu()), key
 
 
 @pytest.mark.equation("eq-ema", oracle="a plain loop over the weights")
@@ -140,7 +140,7 @@ def test_training_comes_close_to_the_floor():
             generator=generator,
         )
     )
-    assert excess(state.ema, law, schedule, generator) < 0.006
+    assert excess(state.ema.cpu(), law, schedule, generator) < 0.006
 
 
 def excess(eps_model, law, schedule, generator, n=2000):
@@ -188,7 +188,7 @@ def test_labels_reach_the_model():
             labels=labels,
         )
     )
-    moved = (net.label.weight - before).abs().sum(1)
+    moved = (net.label.weight.cpu() - before).abs().sum(1)
     assert moved[0] > 0 == moved[1]  # class 1 was never shown
 
 
@@ -227,7 +227,7 @@ def refuse(path, message, model=None, **kwargs):
     with pytest.raises(ValueError, match=message):
         run(model, resume=path, **kwargs)
     assert all(
-        torch.equal(before[k], v) for k, v in model.state_dict().items()
+        torch.equal(before[k], v.cpu()) for k, v in model.state_dict().items()
     )
 
 

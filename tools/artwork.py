@@ -112,10 +112,10 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
         generator=generator,
         labels=data.train_labels,
     )
-    state = deque(tqdm(run, total=2000), maxlen=1)[0]
+    model = deque(tqdm(run, total=2000), maxlen=1)[0].ema.cpu()
     y = torch.tensor(digits_to_draw)
     walk = ddpm_sample(
-        clamp_x_0(lambda x, t: state.ema(x, t, y), schedule, -1, 1),
+        clamp_x_0(lambda x, t: model(x, t, y), schedule, -1, 1),
         torch.randn(len(y), 1, 8, 8, generator=generator),
         schedule,
         generator=generator,
