@@ -29,7 +29,8 @@ COLUMNS = {
     "seconds": float,  # of CPU, until then
     "loss": float,  # mean since the last look
     "judge_loss": float,  # the discriminator's, likewise
-    "distance": float,  # energy (ring), Frechet (digits), of a few samples
+    "distance": float,  # energy (ring), Frechet (digits), of a few samples;
+    # infinite where a training blew up, and then nothing else was measured
     "weights_tv": float,  # total variation of the modes' shares
     "modes_lost": int,
     "energy": float,
@@ -120,6 +121,19 @@ def trainings(rows: list[dict], task: str, entrant: str) -> list[list[dict]]:
     return [[row for row in mine if row["seed"] == seed] for seed in seeds]
 
 
+def finished(rows: list[dict], task: str, entrant: str) -> list[list[dict]]:
+    """Return the trainings that came to their end; the others blew up.
+
+    Raises:
+        ValueError: the contest had no such training.
+    """
+    return [
+        looks
+        for looks in trainings(rows, task, entrant)
+        if math.isfinite(looks[-1]["distance"])
+    ]
+
+
 def searched(rows: list[dict], task: str, entrant: str) -> list[dict]:
     """Return the trainings with which an entrant's settings were sought.
 
@@ -144,15 +158,23 @@ def _select(
 
 
 def values(rows: list[dict], task: str, entrant: str, measure: str) -> Tensor:
-    """Return a measure at the end of each training, (seeds,).
+    """Return a measure at the end of each finished training, (seeds,).
 
     Raises:
         ValueError: the entrant has no such measure there.
     """
-    found = [looks[-1][measure] for looks in trainings(rows, task, entrant)]
-    if None in found:
-        raise ValueError(f"{entrant} on {task} has no {measure}")
+    found = list(_by_seed(rows, task, entrant, measure).values())
     return torch.tensor(found, dtype=torch.float64)
+
+
+def _by_seed(
+    rows: list[dict], task: str, entrant: str, measure: str
+) -> dict[int, float]:
+    ends = [looks[-1] for looks in finished(rows, task, entrant)]
+    found = {end["seed"]: end[measure] for end in ends}
+    if None in found.values():
+        raise ValueError(f"{entrant} on {task} has no {measure}")
+    return found
 
 
 def mean_interval(x: Tensor) -> tuple[float, float]:
@@ -210,7 +232,7 @@ def markdown_table(
 
 
 def _cell(rows: list[dict], task: str, entrant: str, measure: str) -> str:
-    ends = [looks[-1][measure] for looks in trainings(rows, task, entrant)]
+    ends = [looks[-1][measure] for looks in finished(rows, task, entrant)]
     if None in ends or (entrant == "real" and measure.startswith("seconds")):
         return "–"
     return in_words(HEADINGS[measure][1] * torch.tensor(ends).double())
@@ -270,9 +292,17 @@ def compare(
 ) -> Comparison:
     """Return how two entrants differ, with an interval over the seeds.
 
-    Seed by seed, for both have had the same data.
+    Seed by seed, for both have had the same data; where one of them blew up,
+    the seed is left out.
     """
-    a, b = (values(rows, task, name, measure) for name in (first, second))
+    one, other = (
+        _by_seed(rows, task, name, measure) for name in (first, second)
+    )
+    seeds = sorted(one.keys() & other.keys())
+    a, b = (
+        torch.tensor([each[seed] for seed in seeds], dtype=torch.float64)
+        for each in (one, other)
+    )
     difference, half = mean_interval(a - b)
     means = (float(a.mean()), float(b.mean()))
     return Comparison(measure, (first, second), means, difference, half)
@@ -283,15 +313,15 @@ def rank_correlation(
 ) -> Tensor:
     """Return Spearman's correlation of loss and distance, (seeds,).
 
-    Over the looks of each training: near 1 where a falling loss means a
-    falling distance, near 0 where it means nothing.
+    Over the looks of each finished training: near 1 where a falling loss
+    means a falling distance, near 0 where it means nothing.
     """
     found = [
         stats.spearmanr(
             [look[loss] for look in looks],
             [look["distance"] for look in looks],
         ).statistic
-        for looks in trainings(rows, task, entrant)
+        for looks in finished(rows, task, entrant)
     ]
     return torch.tensor(found, dtype=torch.float64)
 

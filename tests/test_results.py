@@ -26,7 +26,7 @@ def rows_of(entrant, energies, **more):
     return [
         dict.fromkeys(COLUMNS)
         | {"phase": "contest", "task": "ring", "entrant": entrant}
-        | {"seed": seed, "step": 9, "energy": energy}
+        | {"seed": seed, "step": 9, "distance": 0.5, "energy": energy}
         | more
         for seed, energy in enumerate(energies)
     ]
@@ -101,6 +101,24 @@ def test_the_verdict_falls_as_the_numbers_do(measure, first, winner):
         None: "no difference between the plain GAN and the VAE can be seen",
     }
     assert found.verdict == words[winner]
+
+
+def test_a_training_that_blew_up_is_left_out_with_its_pair():
+    rows = rows_of("gan", [1.0, 5.0, 9.0, 2.0])
+    rows += rows_of("vae", [2.0, None, 9.5, 2.9])
+    blown = rows[5]
+    blown["distance"] = math.inf
+    assert len(trainings(rows, "ring", "vae")) == 4
+    assert len(results.finished(rows, "ring", "vae")) == 3
+    assert values(rows, "ring", "vae", "energy").tolist() == [2.0, 9.5, 2.9]
+    for pair, sign in ((("gan", "vae"), -1), (("vae", "gan"), 1)):
+        found = compare(rows, "ring", "energy", *pair)
+        mean, half = mean_interval(torch.tensor([1.0, 0.5, 0.9]).double())
+        assert found.difference == pytest.approx(sign * mean)
+        assert found.half == pytest.approx(half)
+    columns = {"gan": "GAN", "vae": "VAE"}
+    table = results.markdown_table(rows, "ring", columns, ["energy"])
+    assert "–" not in table.splitlines()[-1]
 
 
 def test_seeds_are_compared_in_pairs():
