@@ -360,17 +360,20 @@ def claim_about_losses(rows: list[dict]) -> Claim:
     told, more, less = [], [], []
     for name in ("diffusion", "gan", "gan-r1"):
         loss, clock = (
-            [float(of(rows, task, name).mean()) for task in ("ring", "digits")]
+            [of(rows, task, name) for task in ("ring", "digits")]
             for of in (rank_correlation, told_by_a_clock)
         )
         told.append(
-            f"{NAMES[name]} {loss[0]:.2f} and {loss[1]:.2f} (the steps alone "
-            f"{clock[0]:.2f} and {clock[1]:.2f})"
+            f"{NAMES[name]} {loss[0].mean():.2f} and {loss[1].mean():.2f} "
+            f"(the steps alone {clock[0].mean():.2f} and "
+            f"{clock[1].mean():.2f})"
         )
-        gains = [a - b for a, b in zip(loss, clock, strict=True)]
-        if min(gains) > 0.1:
+        gains = [
+            mean_interval(a - b) for a, b in zip(loss, clock, strict=True)
+        ]
+        if all(gain > half for gain, half in gains):
             more.append(NAMES[name])
-        elif max(gains) < -0.1:
+        elif all(gain < -half for gain, half in gains):
             less.append(NAMES[name])
     return Claim(
         "A GAN's loss does not tell how good its samples are, a diffusion "
