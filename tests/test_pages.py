@@ -112,6 +112,24 @@ def test_the_search_finds_a_page_by_its_title(visit, address, origin):
     assert window.noted == []
 
 
+# How large each formula is beside the text around it.
+SIZES = """() => [...document.querySelectorAll("mjx-container")].map(e => {
+  const size = e => parseFloat(getComputedStyle(e).fontSize);
+  return size(e) / size(e.parentElement);
+})"""
+
+
+def test_formulas_have_one_size_whatever_font_has_come(visit, address):
+    window = visit()
+    window.context.route("**/*.woff2", lambda route: route.abort())
+    window.page.goto(f"{address['file']}/book/01_forward.html")
+    window.page.wait_for_selector("mjx-container")
+    window.page.evaluate("MathJax.startup.promise.then(() => true)")
+    sizes = window.page.evaluate(SIZES)
+    assert len(sizes) > 50
+    assert sizes == pytest.approx([1.08] * len(sizes), abs=0.002)
+
+
 def test_the_first_tab_skips_to_the_text(visit, address):
     page = visit().open(f"{address['file']}/book/notation.html").page
     page.keyboard.press("Tab")

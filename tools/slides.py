@@ -52,8 +52,9 @@ PAGE = """\
     center: false, display: "grid", slideNumber: true, transition: "none",
     plugins: [RevealNotes] }};
   const start = () => MathJax.startup.defaultPageReady();
-  window.MathJax = {{ startup: {{
-    pageReady: () => start().then(() => Reveal.initialize(options)) }} }};
+  window.MathJax = {{ chtml: {{ matchFontHeight: false, scale: 1.08 }},
+    startup: {{
+      pageReady: () => start().then(() => Reveal.initialize(options)) }} }};
 </script>
 <script src="../_static/mathjax/tex-chtml.js"></script>
 </html>
