@@ -26,9 +26,9 @@ test: lint book ## lint, build the book, then every test: units, labs, browser
 	@echo "== Labs, with QUICK=1"
 	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env $(TWO) notebooks
 	@echo "== Pages and slides in a browser"
-	$(PYTEST) -m browser -n 2 tests/test_pages.py tests/test_slides.py
+	$(PYTEST) -m browser -n 2 tests/book
 	@echo "== Live figures in a browser, one at a time: a clock is held to some"
-	$(PYTEST) -m browser tests/test_explorables*.py
+	$(PYTEST) -m browser tests/explorables
 
 lab: .venv/.installed ## open the labs in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

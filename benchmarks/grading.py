@@ -2,7 +2,8 @@
 
 ``python benchmarks/grading.py`` builds the class in _build/grading: 50
 students hand in a lab each, with right answers, wrong ones, and stubs; ten
-hand in a notebook of ``tests/hostile.py``. Honest students are harmed if one
+hand in one of ``tests/classroom/hostile.py``.
+Honest students are harmed if one
 of their verdicts is not the one that is due, or if one of their files has
 changed; wrongly passed is a right mark for what is wrong. Stopped, it goes
 on where it was: remove the folder to start afresh.
@@ -18,7 +19,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
+sys.path[:0] = [
+    str(ROOT / folder)
+    for folder in ("tests/classroom", "tests/exercises", "tools")
+]
 
 # These come after the line that says where the tests and tools are.
 import nbformat  # noqa: E402
@@ -82,7 +86,9 @@ def honest(student: str, number: int) -> dict:
 def wrong(name: str, answer: str, chance: random.Random) -> str:
     """Return a cell that gives a wrong answer its name in the lab."""
     mine = [p.values[1] for p in wrong_answers() if p.values[0] == name]
-    path = ROOT / "tests/wrong_answers" / f"{name.replace('-', '_')}.py"
+    path = (
+        ROOT / "tests/exercises/wrong_answers" / f"{name.replace('-', '_')}.py"
+    )
     chosen = chance.choice(mine).__name__
     return (
         f"space = {{'__name__': 'answers'}}\nexec({path.read_text()!r}, space)"

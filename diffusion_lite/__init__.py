@@ -10,10 +10,10 @@ a module imports only from floors below its own:
    ``parameterization``  eps, x_0, v and score: four names of one thing
    ``mixtures``          a Gaussian mixture, where everything is exact
 2. ``posterior``         q(x_{t-1} | x_t, x_0)
-   ``data``              2-D laws, the 8x8 digits, your own pictures
+   ``data``              2-D distributions, the 8x8 digits, your own pictures
 3. ``elbo``              what the likelihood bound is made of
    ``networks``          an MLP for points, a U-Net for pictures
-   ``saddle``            the adversarial game of two numbers
+   ``dirac_gan``            the adversarial game of two numbers
 4. ``training``          the loop that learns, as a generator
    ``sampling``          the loop that draws, as a generator
 5. ``gan``               generator and discriminator, and their game
@@ -21,7 +21,7 @@ a module imports only from floors below its own:
    ``flow``              an invertible map, and an exact log p(x)
    ``metrics``           how good the samples are, and the floor
    ``plotting``          how it looks
-6. ``contest``           the families on one law, with one budget
+6. ``contest``           the families on one distribution, with one budget
    ``results``           what the contest found, and verdicts
    ``explorables``       live figures, each a class beside one script
    ``exercises``         checks of the readers' answers

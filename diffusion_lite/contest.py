@@ -1,4 +1,4 @@
-"""A fair contest: one law, one budget, several families, many seeds.
+"""A fair contest: one distribution, one budget, several families, many seeds.
 
 A *job* is one training of one entrant from one seed. Every entrant gets the
 same data, about as many parameters where it draws, and the same CPU seconds
@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from diffusion_lite import metrics
 from diffusion_lite.data import digits, eight_modes
 from diffusion_lite.elbo import (
-    best_variance,
     elbo_terms,
     loss_by_time,
+    optimal_reverse_variance,
     simple_loss,
 )
 from diffusion_lite.flow import Flow, flow_loss
@@ -37,7 +37,7 @@ from diffusion_lite.gan import (
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
-from diffusion_lite.training import draw_batch, fit
+from diffusion_lite.training import fit, sample_batch
 from diffusion_lite.vae import picture_vae, point_vae, vae_loss
 
 MOMENTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -50,7 +50,7 @@ SEARCH_SEEDS = (100, 101)
 """Those of the search, which the contest does not use again."""
 
 
-# ---- the two laws ----------------------------------------------------------
+# ---- the two distributions --------------------------------------------------
 
 
 class Ring:
@@ -61,12 +61,12 @@ class Ring:
     block = 4_000  # points that a distance takes
     few = 2_000  # points for a look in between
     nats = 4_000  # points whose likelihood is taken
-    law = eight_modes()
-    weights = law.weights
+    mixture = eight_modes()
+    weights = mixture.weights
     distance = staticmethod(metrics.energy_distance)
 
     def __init__(self, generator: torch.Generator) -> None:
-        self.data = self.law.sample(100_000, generator=generator).float()
+        self.data = self.mixture.sample(100_000, generator=generator).float()
         self.seed = 2000 + generator.initial_seed()
 
     def set_test_aside(self) -> None:
@@ -75,11 +75,11 @@ class Ring:
     def real(self, n: int) -> Tensor:
         """Draw n points that no model has seen, (n, 2): for all the same."""
         generator = torch.Generator().manual_seed(self.seed)
-        return self.law.sample(n, generator=generator).float()
+        return self.mixture.sample(n, generator=generator).float()
 
     def fresh(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n points as a perfect model would, (n, 2)."""
-        return self.law.sample(n, generator=generator).float()
+        return self.mixture.sample(n, generator=generator).float()
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the distances are taken in: the points, (N, 2)."""
@@ -87,7 +87,7 @@ class Ring:
 
     def shares(self, x: Tensor) -> Tensor:
         """Return each mode's share of x, (8,)."""
-        return metrics.mode_weights(x, self.law)
+        return metrics.mode_weights(x, self.mixture)
 
 
 class Handwriting:
@@ -115,7 +115,7 @@ class Handwriting:
 
     def fresh(self, n: int, generator: torch.Generator) -> Tensor:
         """Draw n training pictures, their classes by chance as a model's."""
-        return draw_batch(self.data, n, generator)
+        return sample_batch(self.data, n, generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the distances are taken in, (N, 64).
@@ -171,7 +171,10 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
         few = task.data[:10_000]
         loss = loss_by_time(state.ema, few, schedule, generator=generator)
-        kwargs = {"generator": generator, "variance": best_variance(loss)}
+        kwargs = {
+            "generator": generator,
+            "variance": optimal_reverse_variance(loss),
+        }
         return elbo_terms(state.ema, x, schedule, **kwargs).sum()
 
     states = fit(model, loss, task.data, **_loop(config), **run)
@@ -263,15 +266,15 @@ def mixture(task: Task, config: dict, **run) -> Learner:
 
 def real(task: Task, config: dict, **run) -> Learner:
     """Enter real data: the floor of every measure."""
-    law = getattr(task, "law", None)
+    mixture = getattr(task, "mixture", None)
 
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
-        return -law.log_prob(x).mean()
+        return -mixture.log_prob(x).mean()
 
     return Learner(
         iter([SimpleNamespace(step=1, loss=None)]),
         lambda state, n, generator: task.fresh(n, generator),
-        law and nll,
+        mixture and nll,
     )
 
 
@@ -280,7 +283,7 @@ def _loop(config: dict) -> dict:
 
 
 def _draw(state, n: int, generator: torch.Generator) -> Tensor:
-    return state.ema.module.draw(n, generator=generator)
+    return state.ema.module.sample(n, generator=generator)
 
 
 def _baseline(task: Task, model, sample: Callable) -> Learner:
@@ -514,7 +517,7 @@ def about(job: Job, learner: Learner) -> dict:
 
 
 def look(job: Job, task: Task, learner: Learner, state: object) -> dict:
-    """Return a row: the job, the step, and how far from the law it is.
+    """Return a row: the job, the step, and how far from the data it is.
 
     At the end of a training of the contest, every measure. All looks at a
     training have the same chance, so they differ by what it has learned, and

@@ -1,7 +1,7 @@
-"""What the book learns from: laws we know exactly, and handwriting.
+"""What the book learns from: distributions we know exactly, and handwriting.
 
 Everything here is drawn by code from a seed, ships with scikit-learn, or is
-a folder of your own pictures. Laws that are Gaussian mixtures come as
+a folder of your own pictures. Distributions that are Gaussian mixtures come as
 ``GaussianMixture``, so that their densities and scores are known; the others
 are functions that draw points.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def two_modes() -> GaussianMixture:
-    """Return the book's law on a line: two unequal modes, 1-D.
+    """Return the book's distribution on a line: two unequal modes, 1-D.
 
     Its mean is 0 and its variance 0.7 0.6^2 + 0.3 1.4^2 + 0.4^2 = 1.
     """

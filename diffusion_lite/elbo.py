@@ -191,14 +191,14 @@ def loss_by_time(
     return torch.tensor(losses, dtype=torch.float64)
 
 
-def best_variance(loss: Tensor) -> Callable:
+def optimal_reverse_variance(loss: Tensor) -> Callable:
     """Return the variance of p's steps that makes the bound smallest.
 
     variance(t, schedule) = beta-tilde_t + beta_t^2 / (alpha_t (1 -
     alpha_bar_t)) loss_t: what is left of q's width when x_0 is known, and
     the squared error of the mean. The loss is loss_by_time's, (T+1,).
-    Book: eq-best-variance. Source: Bao et al. 2022, theorem 1, there for the
-    exact score.
+    Book: eq-optimal-reverse-variance. Source: Bao et al. 2022, theorem 1,
+    there for the exact score.
     """
 
     def variance(t: int | Tensor, schedule: Schedule) -> Tensor:
@@ -262,7 +262,7 @@ def elbo_terms(
     nats per example, with one draw of x_t an example; their sum bounds
     the negative log-likelihood from above.
     ``variance`` is that of p's steps: forward_variance, posterior_variance
-    or best_variance. L_0 uses beta_1 where it is 0. ``decoder`` is
+    or optimal_reverse_variance. L_0 uses beta_1 where it is 0. ``decoder`` is
     normal_log_prob, a density, or discrete_log_prob with its levels.
     Book: eq-jensen, eq-chain-ratio, eq-telescope, eq-elbo-terms.
     Source: Ho et al. 2020, eq. 5.
@@ -288,7 +288,7 @@ def elbo_from_loss(
 
     For data of mean square 1: nats per dimension, (T+1,), in the order of
     elbo_terms and with its density as the decoder. The loss is that of
-    loss_by_time or GaussianMixture.floor, (T+1,).
+    loss_by_time or GaussianMixture.bayes_loss, (T+1,).
     Book: eq-elbo-from-loss. Source: Ho et al. 2020, eq. 12.
 
     Raises:

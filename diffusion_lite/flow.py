@@ -98,7 +98,7 @@ class Flow(nn.Module):
         return normal + log_det
 
     @torch.no_grad()
-    def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Draw n samples, (n, *shape)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")

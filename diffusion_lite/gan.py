@@ -15,9 +15,9 @@ from diffusion_lite.arguments import batch
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import perceptron
 from diffusion_lite.training import (
-    draw_batch,
     learning_rate,
-    step_down,
+    optimizer_step,
+    sample_batch,
     update_ema,
 )
 
@@ -35,7 +35,7 @@ def gan_value(real_logit: Tensor, fake_logit: Tensor) -> Tensor:
 def optimal_logit(
     x: Tensor, data: GaussianMixture, model: GaussianMixture
 ) -> Tensor:
-    """Return the logit of the best discriminator between two laws, (B,).
+    """Return the logit of the optimal discriminator, (B,).
 
     log p_data(x) - log p_model(x), so that its sigmoid is
     p_data / (p_data + p_model).
@@ -123,7 +123,7 @@ class Generator(nn.Module):
         return torch.randn(n, self.noise_dim, generator=generator)
 
     @torch.no_grad()
-    def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Draw n samples, (n, ...)."""
         return self(self.noise(n, generator))
 
@@ -227,13 +227,13 @@ def _play(
     judge, draw = _adam(game.discriminator), _adam(game.model)
     while game.step < steps:
         rate = learning_rate(game.step, steps, lr)
-        real = draw_batch(data, n, generator)
-        game.judge_loss = step_down(
+        real = sample_batch(data, n, generator)
+        game.judge_loss = optimizer_step(
             _judge_loss(game, real, generator, gamma), judge, rate
         )
         fake = game.model(game.model.noise(n, generator))
         loss = generator_loss(game.discriminator(fake))
-        game.loss = step_down(loss, draw, rate)
+        game.loss = optimizer_step(loss, draw, rate)
         game.ema.update_parameters(game.model)
         game.step += 1
         yield game
@@ -243,7 +243,7 @@ def _judge_loss(
     game: Game, real: Tensor, generator: torch.Generator, gamma: float
 ) -> Tensor:
     """Return the discriminator's loss on a batch of real data."""
-    fake = game.model.draw(len(real), generator=generator)
+    fake = game.model.sample(len(real), generator=generator)
     loss = discriminator_loss(
         game.discriminator(real), game.discriminator(fake)
     )

@@ -41,8 +41,8 @@ def real_floor(
 def energy_distance(x: Tensor, y: Tensor) -> Tensor:
     """Return the energy distance between two samples, a scalar >= 0.
 
-    2 E|x - y| - E|x - x'| - E|y - y'|, each mean over all pairs: it is 0
-    only where the samples are the same. Between samples of one law it is
+    2 E|x - y| - E|x - x'| - E|y - y'|, each mean over all pairs: it is 0 only
+    where the samples are the same. Between samples of one distribution it is
     small but not 0: see real_floor.
     Source: Szekely and Rizzo 2013, Energy statistics.
     Shapes: x (N, D), y (M, D).
@@ -65,7 +65,7 @@ def energy_test(
 
     The p-value is the share of random splits of the pooled points that
     are at least as far apart, the given split counted in: small means
-    that x and y are not samples of one law.
+    that x and y are not samples of one distribution.
     Source: Szekely and Rizzo 2013, Energy statistics.
 
     Raises:
@@ -94,12 +94,12 @@ def mode_weights(x: Tensor, mixture: GaussianMixture) -> Tensor:
     Raises:
         ValueError: x is not (N, D) and finite.
     """
-    nearest = mixture.component_probs(x).argmax(1)
+    nearest = mixture.responsibilities(x).argmax(1)
     return nearest.bincount(minlength=len(mixture.weights)) / len(x)
 
 
 def total_variation(p: Tensor, q: Tensor) -> Tensor:
-    """Return half the summed difference of two laws on K classes: 0 to 1.
+    """Return half of sum |p - q| over K classes: from 0 to 1.
 
     Raises:
         ValueError: the shapes differ.
@@ -124,9 +124,9 @@ def precision_recall(
     """Return which shares of x, and of data, lie where the other does.
 
     Precision: the share of x's rows within a ball around some row of data,
-    each ball reaching to that row's k-th nearest fellow. Recall: the same
-    with the roles exchanged. A model of the right law has both below 1, and
-    how far depends on the sizes: see real_floor.
+    each ball reaching to that row's k-th nearest fellow. Recall: the same with
+    the roles exchanged. A model of the right distribution has both below 1,
+    and how far depends on the sizes: see real_floor.
     Source: Kynkaanniemi et al. 2019, eq. 1 and 2.
     Shapes: x (N, D), data (M, D); N and M above k.
 

@@ -129,7 +129,7 @@ class GaussianMixture:
         gain = (gain + gain.mT) / 2  # symmetric, but for rounding
         offset = (row - alpha.sqrt() * before.means)[:, :, None]
         shift = alpha.sqrt() * (gain @ offset)[:, :, 0]
-        share = self.noised(t, schedule).component_probs(row)[0]
+        share = self.noised(t, schedule).responsibilities(row)[0]
         share = share.clamp(min=torch.finfo(share.dtype).tiny)
         return GaussianMixture(share, before.means + shift, beta * gain)
 
@@ -141,11 +141,13 @@ class GaussianMixture:
         """Return grad log p at each row of x: (B, D)."""
         return self._at_alpha_bar(x, torch.ones(1, 1)).score
 
-    def component_probs(self, x: Tensor) -> Tensor:
+    def responsibilities(self, x: Tensor) -> Tensor:
         """Return p(component | x), for each row of x: (B, K)."""
         return self._at_alpha_bar(x, torch.ones(1, 1)).log_share.exp()
 
-    def eps(self, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
+    def optimal_eps(
+        self, x_t: Tensor, t: int | Tensor, schedule: Schedule
+    ) -> Tensor:
         """Return E[eps | x_t], the best possible denoiser: (B, D).
 
         E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), Tweedie's
@@ -176,7 +178,7 @@ class GaussianMixture:
         second = (share * (within + between)).sum(-1)
         return (second - noise[:, 0] * q_t.score.square().sum(-1)) / self.dim
 
-    def floor(
+    def bayes_loss(
         self,
         t: int | Tensor,
         schedule: Schedule,
@@ -231,7 +233,7 @@ class GaussianMixture:
 def gaussian_fit(x: Tensor) -> GaussianMixture:
     """Return the one Gaussian with the mean and covariance of x, (N, D).
 
-    Its ``eps`` is the best *linear* denoiser of the data.
+    Its ``optimal_eps`` is the best *linear* denoiser of the data.
     Book: eq-linear-denoiser.
 
     Raises:

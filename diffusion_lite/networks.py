@@ -60,7 +60,7 @@ class MLP(nn.Module):
         self.time = nn.Sequential(nn.Linear(32, width), nn.SiLU())
         self.first = nn.Linear(dim, width)
         self.layers = nn.ModuleList(
-            TimedLayer(width, width) for _ in range(depth)
+            FiLMLayer(width, width) for _ in range(depth)
         )
         self.last = nn.Linear(width, dim)
 
@@ -74,10 +74,10 @@ class MLP(nn.Module):
         return self.last(h)
 
 
-class TimedLayer(nn.Module):
+class FiLMLayer(nn.Module):
     """One layer of the MLP: linear, told the time, SiLU.
 
-    Book: eq-timed-layer. Source: Perez et al. 2018, eq. 2, for the scale
+    Book: eq-film. Source: Perez et al. 2018, eq. 2, for the scale
     and the shift.
     """
 
@@ -128,11 +128,11 @@ class UNet(nn.Module):
         )
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.down = ResBlock(width, width, 4 * width)
-        self.shrink = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        self.downsample = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.middle_1 = ResBlock(2 * width, 2 * width, 4 * width)
         self.attention = Attention(2 * width)
         self.middle_2 = ResBlock(2 * width, 2 * width, 4 * width)
-        self.grow = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.upsample = nn.Conv2d(2 * width, width, 3, padding=1)
         self.up = ResBlock(2 * width, width, 4 * width)
         self.norm = nn.GroupNorm(width // 8, width)
         self.last = nn.Conv2d(width, channels, 3, padding=1)
@@ -143,10 +143,10 @@ class UNet(nn.Module):
         """Return eps_hat (B, channels, H, W)."""
         emb = self._embed(x_t, t, y)  # (B, 4 width)
         skip = self.down(self.first(x_t), emb)  # (B, width, H, W)
-        h = self.shrink(skip)  # (B, 2 width, H/2, W/2)
+        h = self.downsample(skip)  # (B, 2 width, H/2, W/2)
         h = self.attention(self.middle_1(h, emb))
         h = self.middle_2(h, emb)
-        h = self.grow(F.interpolate(h, scale_factor=2))  # (B, width, H, W)
+        h = self.upsample(F.interpolate(h, scale_factor=2))  # (B, width, H, W)
         h = self.up(torch.cat([h, skip], dim=1), emb)
         return self.last(F.silu(self.norm(h)))
 
@@ -169,7 +169,7 @@ class UNet(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Two convolutions beside a short cut, told the time in between.
+    """Two convolutions beside a residual connection, told the time in between.
 
     Book: eq-res-block. Source: Ho et al. 2020, appendix B; scale and shift
     as in Nichol and Dhariwal 2021.
@@ -183,18 +183,18 @@ class ResBlock(nn.Module):
         self.norm_2 = nn.GroupNorm(c_out // 8, c_out)
         self.conv_2 = nn.Conv2d(c_out, c_out, 3, padding=1)
         same = c_in == c_out
-        self.short = nn.Identity() if same else nn.Conv2d(c_in, c_out, 1)
+        self.shortcut = nn.Identity() if same else nn.Conv2d(c_in, c_out, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         """Map x (B, c_in, H, W), emb (B, emb_dim) to (B, c_out, H, W)."""
         scale, shift = self.time(emb)[:, :, None, None].chunk(2, dim=1)
         h = self.conv_1(F.silu(self.norm_1(x)))
         h = self.norm_2(h) * (1 + scale) + shift
-        return self.short(x) + self.conv_2(F.silu(h))
+        return self.shortcut(x) + self.conv_2(F.silu(h))
 
 
 class Attention(nn.Module):
-    """Self-attention: every place looks at every other place.
+    """Self-attention: every place attends to every other.
 
     Book: eq-attention. Source: Vaswani et al. 2017, eq. 1, with one head.
     """
@@ -209,11 +209,11 @@ class Attention(nn.Module):
         """Return x (B, C, H, W) plus what each place has seen."""
         places = self.norm(x).flatten(2).transpose(1, 2)  # (B, H W, C)
         q, k, v = self.qkv(places).chunk(3, dim=2)
-        seen = self.out(self.look(q, k) @ v)
+        seen = self.out(self.attention_weights(q, k) @ v)
         return x + seen.transpose(1, 2).reshape(x.shape)
 
-    def look(self, q: Tensor, k: Tensor) -> Tensor:
-        """Return how much each place looks at each: (B, H W, H W)."""
+    def attention_weights(self, q: Tensor, k: Tensor) -> Tensor:
+        """Return how much each place attends to each: (B, H W, H W)."""
         return (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
 
 

@@ -166,19 +166,19 @@ def _fit(
     )
     while state.step < steps:
         rate = learning_rate(state.step, steps, lr)
-        x_0 = draw_batch(data, batch_size, generator)
-        state.loss = step_down(loss(x_0), adam, rate)
+        x_0 = sample_batch(data, batch_size, generator)
+        state.loss = optimizer_step(loss(x_0), adam, rate)
         state.ema.update_parameters(state.model)
         state.step += 1
         yield state
 
 
-def draw_batch(data: Tensor, n: int, generator: torch.Generator) -> Tensor:
+def sample_batch(data: Tensor, n: int, generator: torch.Generator) -> Tensor:
     """Return n rows of the data, drawn with replacement, in float32."""
     return data[torch.randint(len(data), (n,), generator=generator)].float()
 
 
-def step_down(
+def optimizer_step(
     loss: Tensor, optimizer: torch.optim.Optimizer, rate: float
 ) -> float:
     """Take one step down a loss, at that rate; return the loss.

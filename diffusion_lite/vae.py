@@ -83,7 +83,7 @@ class VAE(nn.Module):
         return torch.stack(weights).logsumexp(0) - math.log(draws)
 
     @torch.no_grad()
-    def draw(self, n: int, *, generator: torch.Generator) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Draw n samples of x, the decoder's noise included: (n, ...)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")

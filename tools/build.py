@@ -32,7 +32,7 @@ INPUTS = [
     "book/**/*",
     "notebooks/*.ipynb",
     "diffusion_lite/**/*",
-    "tests/*.py",
+    "tests/**/*.py",
     "tools/*.py",
 ]
 IMPORT = re.compile(

@@ -285,7 +285,7 @@ def wrong_answers(root: Path, name: str) -> Iterator[Callable]:
     Each has a docstring: a part of what it must be told.
     """
     stem = name.replace("-", "_")
-    path = root / "tests" / "wrong_answers" / f"{stem}.py"
+    path = root / "tests" / "exercises" / "wrong_answers" / f"{stem}.py"
     spec = importlib.util.spec_from_file_location(stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

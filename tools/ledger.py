@@ -78,7 +78,7 @@ def collect(root: Path) -> Ledger:
             _read_page(ledger, path)
     for path in sorted((root / "diffusion_lite").rglob("*.py")):
         _read_module(ledger, path.relative_to(root).as_posix(), path)
-    for path in sorted((root / "tests").glob("test_*.py")):
+    for path in sorted((root / "tests").rglob("test_*.py")):
         _read_tests(ledger, path.relative_to(root).as_posix(), path)
     _compare(ledger)
     return ledger

@@ -70,8 +70,11 @@ def two_gaussians(trial: Trial) -> str:
         )
     same = trial.one(0.7)
     at_once = float(trial.tensor(same, same, same, same, shape=(1,)))
-    expect(near(at_once, 0.0), f"Of equal laws it is 0, not {at_once:.4f}.")
-    return "six pairs of laws on a grid, and two equal ones."
+    expect(
+        near(at_once, 0.0),
+        f"Of equal distributions it is 0, not {at_once:.4f}.",
+    )
+    return "six pairs of distributions on a grid, and two equal ones."
 
 
 def on_a_grid(m_1: Tensor, v_1: Tensor, m_2: Tensor, v_2: Tensor) -> Tensor:
@@ -196,7 +199,7 @@ def in_bins(mean: float, std: float, n: int) -> Tensor:
 
 @exercise("elbo-4")
 def the_bits_that_are_wrong(trial: Trial) -> str:
-    """Hold mended bits per dimension against a law of known entropy."""
+    """Hold mended bits per dimension against data of known entropy."""
     for levels in (5, 17, 256):
         D, width = trial.integer(2, 64), 2 / (levels - 1)
         lost = trial.uniform(0.0, 2.0)
@@ -224,4 +227,4 @@ def the_bits_that_are_wrong(trial: Trial) -> str:
             f"levels from -1 to 1 is {want:.4f} bits a dimension, not "
             f"{got:.4f}." + looks_like(got, mistakes),
         )
-    return "three numbers of levels, against an even law and nats on top."
+    return "three numbers of levels, against uniform levels and nats on top."

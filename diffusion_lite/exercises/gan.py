@@ -76,7 +76,7 @@ def some_numbers(trial: Trial, low: float, high: float) -> torch.Tensor:
 
 @exercise("gan-2")
 def from_logit_to_ratio(trial: Trial) -> str:
-    """Try two laws on a few points, where every mean is a sum."""
+    """Try two distributions on a few points, where every mean is a sum."""
     for _ in range(3):
         n = trial.integer(5, 12)
         p_g, p = trial.normal(n).softmax(0), (2 * trial.normal(n)).softmax(0)
@@ -109,7 +109,7 @@ def from_logit_to_ratio(trial: Trial) -> str:
         }
         expect(
             near(got, want),
-            f"On a law of {n} points the data's mean is {want:.4f}, not "
+            f"With {n} points the data's mean is {want:.4f}, not "
             f"{got:.4f}." + looks_like(got, mistakes),
         )
         moved = trial.number(values[point], logit[point] + 2)
@@ -132,7 +132,9 @@ def from_logit_to_ratio(trial: Trial) -> str:
         "and its value must come out: exp runs out of numbers, softmax does "
         "not, for it takes the largest logit off first.",
     )
-    return "three laws of a few points, and logits that are far apart."
+    return (
+        "three distributions of a few points, and logits that are far apart."
+    )
 
 
 @exercise("gan-3")

@@ -128,7 +128,7 @@ def from_anywhere_to_anywhere(trial: Trial) -> str:
 
 @exercise("posterior-2")
 def standard_normal_data(trial: Trial) -> str:
-    """Hold the step back against a joint Gaussian's conditional law."""
+    """Hold the step back against a joint Gaussian, conditioned."""
     for T in (20, 100):
         schedule = some_schedule(trial, T)
         t, x_t = trial.integer(T // 4, T - 2), trial.uniform(0.5, 2.0)
@@ -163,14 +163,14 @@ def standard_normal_data(trial: Trial) -> str:
                     "the posterior's, which knows x_0": beta
                     * (1 - a_s)
                     / (1 - a_t),
-                    "the law of x_s, before x_t is seen": 1.0,
+                    "the distribution of x_s, before x_t is seen": 1.0,
                     "alpha_t, what is kept": alpha,
                 },
             ),
         )
         three = trial.normal(3)
         three_at_once(trial.pair(three, t, schedule), slope * three, rest)
-    return "two schedules, against the law of two Gaussians together."
+    return "two schedules, against the distribution of two Gaussians together."
 
 
 AXIS = (

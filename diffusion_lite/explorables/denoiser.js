@@ -125,7 +125,7 @@ export function resBlock(net, name, x, into, out, side, emb) {
   });
   h = conv(net, `${name}.conv_2`, silu(h), out, side);
   const short =
-    into === out ? x : linear(net, `${name}.short`, turned(x, into), into);
+    into === out ? x : linear(net, `${name}.shortcut`, turned(x, into), into);
   return added(short, h);
 }
 
@@ -172,11 +172,11 @@ export function unet(net, width, x, t, side = SIZE) {
   emb = silu(linear(net, "time.2", emb, emb.length));
   const first = conv(net, "first", x, 1, side);
   const skip = resBlock(net, "down", first, width, width, side, emb);
-  let h = conv(net, "shrink", skip, width, side, 2);
+  let h = conv(net, "downsample", skip, width, side, 2);
   h = resBlock(net, "middle_1", h, 2 * width, 2 * width, half, emb);
   h = attention(net, "attention", h, 2 * width);
   h = resBlock(net, "middle_2", h, 2 * width, 2 * width, half, emb);
-  h = conv(net, "grow", grown(h, half), 2 * width, side);
+  h = conv(net, "upsample", grown(h, half), 2 * width, side);
   const both = new Float64Array(h.length + skip.length);
   both.set(h);
   both.set(skip, h.length);

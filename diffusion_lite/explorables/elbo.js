@@ -43,7 +43,7 @@ function seenAt({ weights, means, variances }, alphaBar, x) {
 export const epsVariance = (law, alphaBar, x) =>
   seenAt(law, alphaBar, x).variance;
 
-// E Var(eps | x_t), by quadrature (mixtures.floor).
+// E Var(eps | x_t), by quadrature (mixtures.bayes_loss).
 export function floorAt(law, alphaBar) {
   let [sum, total] = [0, 0];
   for (const x of LINE) {

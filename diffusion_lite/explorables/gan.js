@@ -11,7 +11,7 @@ import {
   swatch,
 } from "./explorable.js";
 
-// ---- maths (compared with saddle.py in tests/test_explorables_gan.py) -------
+// ---- maths (compared with dirac_gan.py in tests/test_explorables_gan.py) -------
 
 const sigmoid = (u) => 1 / (1 + Math.exp(-u));
 const slopeOf = (s) => s * (1 - s);
@@ -51,7 +51,7 @@ export function velocity({ game, penalty, gamma }, theta, psi) {
   return [dTheta - gamma * ofTheta, dPsi - gamma * ofPsi];
 }
 
-// One step of both (saddle.simultaneous_step, alternating_step).
+// One step of both (dirac_gan.simultaneous_step, alternating_step).
 export function step(rules, theta, psi) {
   const { order, h } = rules;
   const [dTheta, dPsi] = velocity(rules, theta, psi);

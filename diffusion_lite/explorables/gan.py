@@ -7,7 +7,7 @@ class GanExplorable(Explorable):
     """Drag the start of a game of two numbers; see where its steps go.
 
     Beside it, from the same start, the descent of a diffusion loss. The
-    script is handed nothing, and computes everything (see ``saddle``).
+    script is handed nothing, and computes everything (see ``dirac_gan``).
     """
 
     def __init__(self, *, figure: str = "") -> None:

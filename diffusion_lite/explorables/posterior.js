@@ -44,7 +44,7 @@ const logNormal = (x, mean, variance) =>
 const logParts = ({ weights, means, variances }, x) =>
   weights.map((w, k) => Math.log(w) + logNormal(x, means[k], variances[k]));
 
-// How probable each component is at x (mixtures.component_probs).
+// How probable each component is at x (mixtures.responsibilities).
 export function shares(mixture, x) {
   const logs = logParts(mixture, x);
   const most = Math.max(...logs);

@@ -153,7 +153,7 @@ function mlp(net, layers, x) {
   return out;
 }
 
-// E[eps | x_t] of many points (mixtures.eps).
+// E[eps | x_t] of many points (mixtures.optimal_eps).
 export function exactAt({ weights, means, variances }, alphaBar) {
   const noise = 1 - alphaBar;
   const root = Math.sqrt(alphaBar);

@@ -112,7 +112,7 @@ def excess(
     x_t = q_sample(x_0, t, eps, schedule)
     there = next(net.parameters()).device
     eps_hat = net(x_t.to(there), t.to(there)).cpu()
-    return float((eps_hat - law.eps(x_t, t, schedule)).square().mean())
+    return float((eps_hat - law.optimal_eps(x_t, t, schedule)).square().mean())
 
 
 def train_snapshots(

@@ -1,0 +1,347 @@
+"""Every page of the built book, in a real browser.
+
+A page is opened from a folder and from a server of this machine, in light
+and in dark, at three widths, with every road to another machine closed.
+`Visit.faults` says all that is wrong with the page at hand (what is seen from
+inside a page is in pages.js); the second half of this file shows it one
+broken page after another, so that a check that cannot fail is noticed.
+`Visit.barriers` asks axe-core what would shut out a reader who hears the
+page, or does without a mouse.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from artwork import STATIC, draw
+from window import serve
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HTML = ROOT / "_build" / "html"
+
+pytestmark = pytest.mark.browser
+
+
+# ---- the pages -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Where the book is, from a folder and from a server."""
+    if not (HTML / "index.html").exists():
+        pytest.fail(
+            "there is no _build/html/index.html: run `make book` first"
+        )
+    server = serve(HTML)
+    yield {
+        "file": HTML.as_uri(),
+        "http": f"http://127.0.0.1:{server.server_port}",
+    }
+    server.shutdown()
+    server.server_close()
+
+
+def pages():
+    """The built pages, as addresses within the book; test_slides has more."""
+    found = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
+    return sorted(
+        p.as_posix()
+        for p in found
+        if p.parts[0] != "slides" and not p.parts[0].startswith("_")
+    )
+
+
+# ---- the book ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("origin", ["file", "http"])
+def test_no_page_has_a_fault(visit, address, origin, mode):
+    window = visit(mode)
+    found = {}
+    for page in pages():
+        faults = window.open(f"{address[origin]}/{page}").faults()
+        if faults:
+            found[page] = faults
+    report = [f"{page}: {fault}" for page in found for fault in found[page]]
+    assert not report, "\n" + "\n".join(report)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_no_page_shuts_a_reader_out(visit, address, mode):
+    window = visit(mode)
+    report = [
+        f"{page}: {barrier}"
+        for page in pages()
+        for barrier in window.open(f"{address['file']}/{page}").barriers()
+    ]
+    assert not report, "\n" + "\n".join(report)
+
+
+def test_the_film_plays_and_can_be_dragged(visit, address):
+    lab = f"{address['file']}/notebooks/05_training.html"
+    page = visit().open(lab).page
+    film = page.locator(".flip-book")
+    picture, t = film.get_by_role("img"), film.locator("output")
+    assert t.inner_text() == "t = 0"
+    film.get_by_role("slider").press("Home")
+    assert t.inner_text() == "t = 100"
+    first = picture.screenshot()
+    film.get_by_role("button", name="Play").click()
+    film.get_by_role("button", name="Pause").wait_for()
+    page.wait_for_timeout(500)
+    film.get_by_role("button", name="Pause").click()
+    stopped = t.inner_text()
+    assert 0 < int(stopped.removeprefix("t = ")) < 100
+    assert picture.screenshot() != first
+    page.wait_for_timeout(200)
+    assert t.inner_text() == stopped
+
+
+@pytest.mark.parametrize("origin", ["file", "http"])
+def test_the_search_finds_a_page_by_its_title(visit, address, origin):
+    window = visit().open(f"{address[origin]}/index.html")
+    page = window.page
+    assert page.url.endswith("/book/intro.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("Notation")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(
+        "#search-results li a[href*='notation']", timeout=5000
+    )
+    assert window.noted == []
+
+
+# How large each formula is beside the text around it.
+SIZES = """() => [...document.querySelectorAll("mjx-container")].map(e => {
+  const size = e => parseFloat(getComputedStyle(e).fontSize);
+  return size(e) / size(e.parentElement);
+})"""
+
+
+def test_formulas_have_one_size_whatever_font_has_come(visit, address):
+    window = visit()
+    window.context.route("**/*.woff2", lambda route: route.abort())
+    window.page.goto(f"{address['file']}/book/01_forward.html")
+    window.page.wait_for_selector("mjx-container")
+    window.page.evaluate("MathJax.startup.promise.then(() => true)")
+    sizes = window.page.evaluate(SIZES)
+    assert len(sizes) > 50
+    assert sizes == pytest.approx([1.08] * len(sizes), abs=0.002)
+
+
+def test_the_first_tab_skips_to_the_text(visit, address):
+    page = visit().open(f"{address['file']}/book/notation.html").page
+    page.keyboard.press("Tab")
+    seen = "document.activeElement.getBoundingClientRect().top"
+    assert page.evaluate("document.activeElement.textContent") == (
+        "Skip to main content"
+    )
+    assert page.evaluate(seen) >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main-content"
+
+
+# ---- live figures ----------------------------------------------------------
+
+CHAPTERS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.md"))
+LIVE = [stem for stem in CHAPTERS if stem != "07_families"]
+
+
+@pytest.mark.parametrize("origin", ["file", "http"])
+@pytest.mark.parametrize("stem", LIVE)
+def test_a_chapter_has_its_live_figure(visit, address, stem, origin):
+    window = visit().open(f"{address[origin]}/book/{stem}.html")
+    live = window.page.locator("figure.live > .explorable")
+    live.first.wait_for()
+    names = live.evaluate_all("all => all.map(e => e.dataset.name)")
+    assert names == [stem.split("_", 1)[1]]
+    assert not window.page.locator(".explorable-failed").count()
+
+
+@pytest.mark.parametrize("stem", ["intro", *LIVE])
+def test_a_page_has_a_still_figure_where_scripts_are_off(visit, address, stem):
+    window = visit(java_script_enabled=False)
+    window.page.goto(f"{address['file']}/book/{stem}.html")
+    still = window.page.locator("figure[id$=-live]")
+    assert still.locator("svg, img").first.is_visible()
+    assert len(still.locator("figcaption").inner_text()) > 40
+
+
+@pytest.mark.parametrize("stem", ["intro", *CHAPTERS])
+def test_a_page_weighs_at_most_one_megabyte(stem):
+    weight = (HTML / "book" / f"{stem}.html").stat().st_size
+    assert weight <= 1_000_000, f"{weight:,} bytes"
+
+
+# ---- the checks can fail -------------------------------------------------
+
+CLEAN = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>A page</title>
+<style>
+html {{ background: #fff }}
+html[data-theme=dark] {{ background: #111; color: #eee }}
+p {{ font: 16px/1.5 monospace; width: 70ch; max-width: 100% }}
+pre {{ overflow: auto }}
+</style>
+<script>
+document.documentElement.dataset.theme = localStorage.getItem("theme")
+</script>
+</head>
+<body><main><h1>A page</h1>{body}</main></body>
+</html>"""
+TEXT = "<p>" + "the picture turns to noise a little at a time " * 30 + "</p>"
+SVG = '<svg role="img" aria-label="a" viewBox="0 0 9 9" width="99"'
+GIF = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+
+BROKEN = {
+    "asks another machine: https": "<script>fetch('https://a.org')</script>",
+    "asks another machine: wss": (
+        "<script>new WebSocket('wss://a.org')</script>"
+    ),
+    "loads from another": '<link rel="preconnect" href="https://a.org">',
+    "console error": "<script>console.error('no')</script>",
+    "console warning": "<script>console.warn('no')</script>",
+    "page error": "<script>nothing.here()</script>",
+    "request failed": "<script src='missing.js'></script>",
+    "formula not rendered": r"<span class='math'>\(x\)</span>",
+    "formula with an error": "<mjx-merror>x</mjx-merror>",
+    "raw markup in the text: $$": "<p>$$ x = y $$</p>",
+    "raw markup in the text: \\(": r"<p>\(x\)</p>",
+    "raw markup in the text: as {eq}": "<p>as {eq}`eq-jump` says</p>",
+    "image not loaded": "<img alt='a' src='data:image/png;base64,AAAA'>",
+    "image without alt": f"<img src='{GIF}'>",
+    "figure without role": "<svg viewBox='0 0 1 1' width='9'></svg>",
+    "at 390 px: a formula scrolls": (
+        "<mjx-container style='display: block; overflow: auto'>"
+        "<div style='width: 2000px'>x</div></mjx-container>"
+    ),
+    "code scrolls": f"<pre style='width: 300px'>{'x' * 79}</pre>",
+    "a table scrolls": (
+        "<div style='width: 300px; overflow: auto'><table><tr><td>"
+        f"{'x' * 79}</td></tr></table></div>"
+    ),
+    "a line has 8": TEXT.replace("<p>", "<p style='width: 90ch'>"),
+    "a line has 4": TEXT.replace("<p>", "<p style='width: 50ch'>"),
+    "a figure is 99 px": f"{TEXT}<div class='cell_output'>{SVG}></svg></div>",
+    "at 1440 px: the page": "<div style='width: 1500px'>x</div>",
+    "at 390 px: the page": "<div style='width: 400px'>x</div>",
+    "at 360 px: the page": "<div style='width: 370px'>x</div>",
+    "at 360 px: reaches": (
+        "<style>html { overflow-x: hidden }</style>"
+        "<div style='width: 380px'>x</div>"
+    ),
+    "contrast 1.": "<p style='color: #888; background: #999'>x</p>",
+    "contrast 1.00: <text": f"{SVG}><text y='9' fill='#fff'>x</text></svg>",
+    "picture dimmed": f"{SVG} style='filter: brightness(.8)'></svg>",
+    "asked for light": (
+        "<script>document.documentElement.dataset.theme = 'dark'</script>"
+    ),
+    "the page is not light": "<style>html { background: #111 }</style>",
+}
+
+
+def test_a_clean_page_has_no_fault(visit, tmp_path):
+    (tmp_path / "page.html").write_text(CLEAN.format(body=TEXT))
+    window = visit("dark").open((tmp_path / "page.html").as_uri())
+    assert window.faults() == []
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_page_is_found_out(visit, tmp_path, fault):
+    (tmp_path / "page.html").write_text(CLEAN.format(body=BROKEN[fault]))
+    faults = visit().open((tmp_path / "page.html").as_uri()).faults()
+    assert any(said.startswith(fault) for said in faults), faults
+
+
+def test_a_missing_file_on_a_server_is_found_out(visit, tmp_path):
+    body = '<img alt="a" src="missing.png">'
+    (tmp_path / "page.html").write_text(CLEAN.format(body=body))
+    server = serve(tmp_path)
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/page.html"
+        faults = visit().open(url).faults()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert any(fault.startswith("answer 404") for fault in faults), faults
+
+
+SCROLLS = "overflow: auto; width: 99px; white-space: nowrap"
+BARRIERS = {
+    "aria-required-children (critical)": (
+        "<div role='list'><div><a href='#a'>x</a></div></div>"
+    ),
+    "button-name (critical)": "<button></button>",
+    "color-contrast (serious)": "<p style='color: #999'>pale</p>",
+    "heading-order (moderate)": "<h4>x</h4>",
+    "image-alt (critical)": f"<img src='{GIF}'>",
+    "image-alt (critical): #folded": (
+        f"<details><summary>x</summary><img id='folded' src='{GIF}'></details>"
+    ),
+    "label (critical)": "<input type='range'>",
+    "link-name (serious)": "<a href='#a'></a>",
+    "list (serious)": "<ul><p>x</p></ul>",
+    "nested-interactive (serious)": (
+        "<div role='button' tabindex='0'><a href='#a'>x</a></div>"
+    ),
+    "region (moderate)": "</main><p>x</p>",
+    "scrollable-region-focusable (serious)": (
+        f"<div style='{SCROLLS}'>{'x' * 99}</div>"
+    ),
+    "summary-name (serious)": "<details><summary></summary>x</details>",
+    "svg-img-alt (serious)": "<svg role='img' viewBox='0 0 9 9'></svg>",
+}
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_clean_page_has_no_barrier(visit, tmp_path, mode):
+    themes = "</main><p class='title logo__title'>Diffusion Lite</p>"
+    (tmp_path / "page.html").write_text(CLEAN.format(body=TEXT + themes))
+    window = visit(mode).open((tmp_path / "page.html").as_uri())
+    assert window.barriers() == []
+
+
+@pytest.mark.parametrize("barrier", BARRIERS)
+def test_a_barrier_is_found_out(visit, tmp_path, barrier):
+    body = TEXT + BARRIERS[barrier]
+    (tmp_path / "page.html").write_text(CLEAN.format(body=body))
+    (found,) = visit().open((tmp_path / "page.html").as_uri()).barriers()
+    assert found.startswith(barrier)
+
+
+# ---- the artwork -------------------------------------------------------
+
+
+def test_the_committed_artwork_is_what_its_script_draws():
+    for name, text in draw().items():
+        assert (STATIC / name).read_text(encoding="utf-8") == text, (
+            f"{name}: run `python tools/artwork.py`"
+        )
+
+
+# ---- the teacher's page ----------------------------------------------------
+
+
+def test_each_link_for_the_projector_sets_its_live_figure(visit, address):
+    window = visit().open(f"{address['file']}/book/teaching.html")
+    links = window.page.locator("article a[href*='#'][href*='=']")
+    found = links.evaluate_all("all => all.map(a => a.href)")
+    assert len(found) >= 6
+    for link in found:
+        window = visit()
+        window.page.goto(link)
+        name = link.split("#")[1].split("?")[0]
+        live = window.page.locator(f".explorable[data-name={name}]")
+        live.wait_for()
+        window.page.wait_for_timeout(300)
+        assert live.is_visible()
+        top = live.evaluate("e => e.getBoundingClientRect().top")
+        assert -400 < top < 900, link
+        assert not live.locator(".note").is_visible(), link
+        assert window.noted == []

@@ -1,0 +1,469 @@
+"""The checks: they accept each solution, and refuse each wrong answer."""
+
+import ast
+import contextlib
+import importlib.util
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from diffusion_lite import exercises
+from diffusion_lite.exercises import check, names
+from diffusion_lite.parameterization import eps_from_x_0
+from diffusion_lite.posterior import (
+    posterior_mean_from_eps,
+    posterior_variance,
+)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LABS = sorted(ROOT.glob("notebooks/*.ipynb"))
+WRONG = sorted(ROOT.glob("tests/exercises/wrong_answers/*.py"))
+
+FEW, MANY = range(3), range(1000)
+
+
+def cells(path, tag):
+    lab = nbformat.read(path, as_version=4)
+    return [c for c in lab.cells if tag in c.metadata.get("tags", [])]
+
+
+def handed_in(path):
+    """Yield an exercise's name and the answer's, for each check of a lab."""
+    for cell in cells(path, "check"):
+        (call,) = ast.parse(cell.source).body
+        name, answer = call.value.args
+        assert call.value.func.id == "check"
+        yield name.value, answer.id
+
+
+def answers(path, kind):
+    """Return a lab's answers, {name of the exercise: answer}.
+
+    The kind is "exercise", for what is given, or "solution".
+    """
+    lab = nbformat.read(path, as_version=4)
+    space = {"__name__": "lab"}
+    setup = [c.source for c in lab.cells if c.cell_type == "code"][:2]
+    for source in setup:
+        exec(source, space)
+    of_exercises = zip(
+        cells(path, "exercise"),
+        cells(path, "solution"),
+        handed_in(path),
+        strict=True,
+    )
+    found = {}
+    for exercise, solution, (name, answer) in of_exercises:
+        exec(exercise.source, space)
+        given = space[answer]
+        exec(solution.source, space)
+        found[name] = {"exercise": given, "solution": space[answer]}[kind]
+    return found
+
+
+def of_all_labs(kind):
+    with matplotlib.rc_context():
+        labs = [answers(path, kind) for path in LABS]
+    return {name: answer for lab in labs for name, answer in lab.items()}
+
+
+@pytest.fixture(scope="module")
+def solution():
+    """Return all solutions, as the labs have them."""
+    return of_all_labs("solution")
+
+
+@pytest.fixture(scope="module")
+def given():
+    """Return what the reader starts from: stubs, and code with a bug."""
+    return of_all_labs("exercise")
+
+
+def wrong_answers():
+    """Yield an exercise's name, and each wrong answer to it."""
+    for path in WRONG:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for answer in vars(module).values():
+            mine = getattr(answer, "__module__", None) == path.stem
+            if mine and answer.__doc__:
+                yield pytest.param(
+                    path.stem.replace("_", "-"),
+                    answer,
+                    id=f"{path.stem}-{answer.__name__}",
+                )
+
+
+each_name = pytest.mark.parametrize("name", names())
+each_wrong_answer = pytest.mark.parametrize(
+    ("name", "answer"), list(wrong_answers())
+)
+
+
+@each_name
+def test_a_solution_is_right(name, solution):
+    for seed in FEW:
+        verdict = check(name, solution[name], seed=seed)
+        assert verdict.passed, verdict
+        assert repr(verdict).startswith("Right: ")
+
+
+@pytest.mark.slow
+@each_name
+def test_a_solution_is_right_at_every_seed(name, solution):
+    refused = [
+        (seed, verdict)
+        for seed in MANY
+        if not (verdict := check(name, solution[name], seed=seed))
+    ]
+    assert not refused
+
+
+@each_wrong_answer
+def test_a_wrong_answer_gets_its_message(name, answer):
+    for seed in FEW:
+        refuses(name, answer, seed)
+
+
+@pytest.mark.slow
+@each_wrong_answer
+def test_a_wrong_answer_is_refused_at_every_seed(name, answer):
+    for seed in range(100):
+        refuses(name, answer, seed)
+
+
+def refuses(name, answer, seed):
+    """Check an answer; its docstring is a part of what it must be told."""
+    verdict = check(name, answer, seed=seed)
+    assert not verdict, f"accepted at seed {seed}"
+    assert answer.__doc__.strip() in verdict.text, (seed, verdict)
+
+
+def test_every_exercise_has_five_wrong_answers():
+    counts = dict.fromkeys(names(), 0)
+    for parameters in wrong_answers():
+        counts[parameters.values[0]] += 1
+    assert min(counts.values()) >= 5
+    assert sum(counts.values()) >= 200
+
+
+def test_every_lab_hands_its_exercises_in():
+    found = [name for path in LABS for name, _ in handed_in(path)]
+    assert found == names()
+
+
+# ---- nonsense: it is refused, and nothing breaks ----------------------------
+
+
+class Odd:
+    """An answer that cannot be copied or shown."""
+
+    def __call__(self, *given):
+        return self
+
+    def __deepcopy__(self, memo):
+        raise RuntimeError("no copies")
+
+    def __repr__(self):
+        raise ValueError("no name")
+
+
+def raises(*given):
+    raise KeyError("x")
+
+
+def leaves(*given):
+    sys.exit(3)
+
+
+def interrupts(*given):
+    raise KeyboardInterrupt
+
+
+class Silent(BaseException):
+    """An error that cannot be told."""
+
+    def __str__(self):
+        raise self
+
+
+def raises_what_cannot_be_told(*given):
+    raise Silent
+
+
+class NotCallable:
+    """Neither an answer nor to be shown."""
+
+    def __repr__(self):
+        raise ValueError("no name")
+
+
+class ExitsAsANumber(float):
+    """A number that ends the process when it is read."""
+
+    def __float__(self):
+        sys.exit(3)
+
+
+class AlwaysNear(torch.Tensor):
+    """A tensor for which every comparison is true."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return torch.ones((), dtype=torch.bool)
+
+
+def digs(*given):
+    return digs(*given)
+
+
+def spoils(*given):
+    for value in given:
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            value.mul_(0)
+    return given[0]
+
+
+def echoes_first(*given):
+    return given[0] if given else 0
+
+
+def echoes_last(*given):
+    return given[-1] if given else 0
+
+
+def returning(value):
+    return lambda *given: value
+
+
+NONSENSE = [
+    None,
+    3,
+    "x",
+    [],
+    int,
+    Odd,
+    Odd(),
+    raises,
+    leaves,
+    interrupts,
+    raises_what_cannot_be_told,
+    NotCallable(),
+    digs,
+    spoils,
+    echoes_first,
+    echoes_last,
+    lambda: 1,
+    lambda *given: given,
+    returning(None),
+    returning("x"),
+    returning(True),
+    returning(1j),
+    returning(10**400),
+    returning(math.nan),
+    returning((1, 2, 3)),
+    returning((None, None)),
+    returning(("a", torch.ones(2))),
+    returning(torch.zeros(0)),
+    returning(torch.zeros(7, 7)),
+    returning(torch.tensor(math.nan)),
+    returning(torch.tensor([1j])),
+    returning(torch.ones(3, dtype=torch.bool)),
+    returning(returning(None)),
+    returning(Odd()),
+    returning(ExitsAsANumber(1)),
+    returning(torch.zeros(3, 2).as_subclass(AlwaysNear)),
+    returning(np.array([1.0, None])),
+    returning("x" * 10**6),
+    returning(torch.nn.Linear(2, 2)),
+]
+
+
+@each_name
+def test_nonsense_is_refused_in_words(name):
+    for answer in NONSENSE:
+        verdict = check(name, answer)
+        assert not verdict
+        assert 0 < len(verdict.text) < 1000
+
+
+@each_name
+def test_what_is_given_is_not_right_yet(name, given):
+    verdict = check(name, given[name])
+    assert not verdict
+    finds_a_bug = name.endswith("-4") or name == "training-3"
+    assert finds_a_bug != ("still has to be written" in verdict.text)
+
+
+def test_an_unknown_exercise_is_named():
+    with pytest.raises(ValueError, match="'forward-99'"):
+        check("forward-99", int)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5, 2**70])
+def test_a_seed_that_is_none_is_named(seed, solution):
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        check("forward-1", solution["forward-1"], seed=seed)
+
+
+def test_a_long_error_is_cut():
+    def answer(*given):
+        raise ValueError("x" * 10**6)
+
+    text = check("forward-1", answer).text
+    assert "stops with ValueError: xxx" in text
+    assert len(text) < 1000
+
+
+def test_a_schedule_that_is_changed_is_seen():
+    def answer(c, t, schedule):
+        kept = schedule.alpha_bar[t]  # a view of the table
+        rest = 1 - kept
+        kept *= c
+        return kept + rest
+
+    assert "It changes what it is given" in check("forward-1", answer).text
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("forward-1", lambda number: np.array(float(number))),
+        ("forward-1", np.float32),
+        ("posterior-1", lambda pair: [x.numpy() for x in pair]),
+        ("posterior-2", lambda pair: (pair[0], float(pair[1]))),
+        (
+            "posterior-2",
+            lambda pair: torch.stack(torch.broadcast_tensors(*pair)),
+        ),
+        ("gan-1", torch.stack),
+        ("elbo-3", torch.Tensor.numpy),
+    ],
+)
+def test_a_right_answer_of_another_kind_is_right(name, kind, solution):
+    verdict = check(name, lambda *given: kind(solution[name](*given)))
+    assert verdict, verdict
+
+
+def endless(*given):
+    while True:
+        pass
+
+
+def stubborn(*given):
+    while True:
+        with contextlib.suppress(Exception):
+            endless()
+
+
+def asleep(*given):
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("answer", ["endless", "stubborn", "asleep"])
+def test_what_does_not_end_is_stopped(answer):
+    """In a process of its own: what cannot be stopped is left alone."""
+    program = (
+        "import os, test_exercises; from diffusion_lite import exercises; "
+        "exercises.SECONDS = 1; "
+        "print(exercises.check("
+        f"'forward-1', test_exercises.{answer}), flush=True); "
+        "os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).parent,
+    )
+    assert "It does not end" in done.stdout, done.stderr
+
+
+class Otherwise(torch.nn.Module):
+    """A right answer with another bend, that starts by saying 0."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.first = torch.nn.Linear(2 + width, width)
+        self.middle = torch.nn.ModuleList(
+            torch.nn.Linear(width, width) for _ in range(3)
+        )
+        self.last = torch.nn.Linear(width, 2)
+        torch.nn.init.zeros_(self.last.weight)
+        torch.nn.init.zeros_(self.last.bias)
+        self.omega = torch.arange(1, width + 1) / 100
+
+    def forward(self, x_t, t):
+        h = torch.cat([x_t, (t[:, None] * self.omega).sin()], dim=1)
+        for layer in (self.first, *self.middle):
+            h = layer(h).relu()
+        return self.last(h)
+
+
+def test_a_network_may_bend_and_start_otherwise():
+    for seed in range(20):
+        assert check("denoiser-4", Otherwise, seed=seed)
+
+
+@pytest.mark.parametrize("variance", ["beta", "smaller"])
+def test_a_walk_back_may_have_either_variance(variance):
+    def walk_back(eps_model, x, schedule, generator):
+        for t in range(schedule.T, 0, -1):
+            eps_hat = eps_model(x_t=x, t=torch.full((len(x),), t))
+            x = posterior_mean_from_eps(x, t, eps_hat, schedule)
+            wide = schedule.beta[t]
+            if variance == "smaller":
+                wide = posterior_variance(t, schedule)
+            if t > 1:
+                z = torch.randn(x.shape, generator=generator)
+                x = x + wide.sqrt() * z
+        return x
+
+    assert check("training-3", walk_back)
+
+
+def test_a_network_may_be_asked_row_by_row_and_by_name():
+    def as_eps_model(x_0_model, schedule):
+        def eps_model(x_t, t):
+            rows = zip(x_t.split(1), t.split(1), strict=True)
+            x_0 = torch.cat([x_0_model(x_t=x, t=s) for x, s in rows])
+            return eps_from_x_0(x_t, t, x_0, schedule)
+
+        return eps_model
+
+    assert check("posterior-3", as_eps_model)
+
+
+def test_what_a_reader_draws_does_not_change(solution):
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    check("denoiser-4", solution["denoiser-4"])
+    check("forward-4", solution["forward-4"])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_an_answer_sets_is_set_back(monkeypatch):
+    def answer(*given):
+        torch.manual_seed(3)
+        torch.set_default_dtype(torch.float16)
+        while True:
+            pass
+
+    monkeypatch.setattr(exercises, "SECONDS", 0.2)
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    assert "does not end" in check("forward-1", answer).text
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.equal(torch.rand(3), expected)

@@ -1,0 +1,463 @@
+"""The distributions and the digits are what their docstrings say."""
+
+import math
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from diffusion_lite.data import (
+    checkerboard,
+    digits,
+    eight_modes,
+    load_pictures,
+    moons,
+    swiss_roll,
+    two_modes,
+)
+
+
+def test_two_modes_has_mean_0_and_variance_1(generator):
+    x = two_modes().sample(400_000, generator=generator)
+    assert abs(float(x.mean())) < 4 / 400_000**0.5
+    assert float(x.var()) == pytest.approx(1, abs=0.01)
+
+
+def test_eight_modes_are_unequal_and_of_unit_size(generator):
+    mixture = eight_modes()
+    assert float(
+        mixture.weights.max() / mixture.weights.min()
+    ) == pytest.approx(8)
+    assert len(mixture.weights.unique()) == 8
+    x = mixture.sample(400_000, generator=generator)
+    assert float(x.square().mean()) == pytest.approx(1, abs=0.01)
+    radius = mixture.means.norm(dim=1)
+    torch.testing.assert_close(radius, radius[:1].expand(8))
+    torch.testing.assert_close(
+        mixture.covariances[0], 0.01 * torch.eye(2).double()
+    )
+
+
+@pytest.mark.parametrize("draw", [moons, swiss_roll, checkerboard])
+def test_2d_laws_are_seeded_and_of_about_unit_size(draw, generator):
+    x = draw(20_000, generator=generator)
+    assert x.shape == (20_000, 2)
+    assert torch.isfinite(x).all()
+    assert float(x.square().mean()) == pytest.approx(1, abs=0.1)
+    again = draw(20_000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(x, again)
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        draw(0, generator=generator)
+
+
+def test_moons_lie_on_two_half_circles(generator):
+    x = moons(5000, generator=generator) / 1.4
+    upper = ((x - torch.tensor([-0.5, -0.25])).norm(dim=1) - 1).abs()
+    lower = ((x - torch.tensor([0.5, 0.25])).norm(dim=1) - 1).abs()
+    assert (torch.minimum(upper, lower) < 5 * 0.08).all()
+    assert 0.4 < float((upper < lower).double().mean()) < 0.6
+
+
+def test_swiss_roll_winds_one_and_a_half_turns(generator):
+    x = swiss_roll(5000, generator=generator)
+    radius = x.norm(dim=1)
+    assert float(radius.min()) > 1.5 * math.pi / 7 - 0.3
+    assert float(radius.max()) < 4.5 * math.pi / 7 + 0.3
+    # angle and radius rise together: undo the winding and compare
+    angle = torch.atan2(x[:, 1], x[:, 0])
+    turns = (7 * radius - angle) / (2 * math.pi)
+    assert float((turns - turns.round()).abs().median()) < 0.06
+
+
+def test_checkerboard_fills_only_the_dark_squares(generator):
+    x = checkerboard(20_000, generator=generator) / 0.85 + 2
+    square = x.floor().long().clamp(0, 3)
+    assert ((square.sum(1) % 2) == 0).all()
+    counts = (4 * square[:, 0] + square[:, 1]).bincount(minlength=16)
+    filled = counts[counts > 0].double()
+    assert len(filled) == 8
+    assert float(filled.max() / filled.min()) < 1.2
+
+
+def test_digits_are_scikit_learns_split_and_scaled():
+    data = digits()
+    assert data.train_images.shape == (1433, 1, 8, 8)
+    assert data.test_images.shape == (364, 1, 8, 8)
+    assert data.train_images.dtype == torch.float32
+    pixels, labels = load_digits(return_X_y=True)
+    ours = torch.cat([data.train_images, data.test_images])
+    levels = 8 * (ours + 1)
+    assert torch.equal(levels, levels.round())
+    assert (float(levels.min()), float(levels.max())) == (0, 16)
+    # nothing lost, nothing twice, every label with its picture
+    our_labels = torch.cat([data.train_labels, data.test_labels])
+    rows = torch.cat([levels.flatten(1), our_labels[:, None]], dim=1)
+    theirs = torch.cat(
+        [torch.tensor(pixels), torch.tensor(labels)[:, None]], dim=1
+    ).float()
+    assert sorted(map(tuple, rows.tolist())) == sorted(
+        map(tuple, theirs.tolist())
+    )
+
+
+def test_digits_split_is_fixed_and_the_same_share_of_each_class():
+    first, second = digits(), digits()
+    assert torch.equal(first.test_images, second.test_images)
+    train = first.train_labels.bincount()
+    share = train / (train + first.test_labels.bincount())
+    assert ((share > 0.79) & (share <= 0.8)).all()
+
+
+# ---- your own pictures -------------------------------------------------
+
+
+def grey(levels, size=(8, 8)):
+    """Draw a picture of columns, each of the level given, left to right."""
+    row = np.repeat(np.array(levels, np.uint8), size[0] // len(levels))
+    return Image.fromarray(np.tile(row, (size[1], 1)))
+
+
+def columns(pictures):
+    """Return the one picture's columns, after checking that they are flat."""
+    (x,) = pictures
+    assert (x == x[:, :1]).all()
+    return x[:, 0]
+
+
+def test_pictures_are_black_at_minus_1_and_white_at_1(tmp_path):
+    grey([0, 255]).save(tmp_path / "half.png")
+    x = load_pictures(tmp_path, 8)
+    assert x.shape == (1, 1, 8, 8)
+    assert x.dtype == torch.float32
+    assert columns(x).tolist() == [[-1] * 4 + [1] * 4]
+    assert torch.equal(load_pictures(str(tmp_path), 8), x)
+
+
+def test_a_grey_level_keeps_its_place_between_black_and_white(tmp_path):
+    grey([0, 51, 102, 255]).save(tmp_path / "steps.png")
+    steps = torch.tensor([[-1, -0.6, -0.2, 1]]).repeat_interleave(2, dim=1)
+    torch.testing.assert_close(columns(load_pictures(tmp_path, 8)), steps)
+
+
+def test_three_channels_are_red_green_and_blue(tmp_path):
+    Image.new("RGB", (4, 4), (255, 102, 0)).save(tmp_path / "a.png")
+    grey([51], (4, 4)).save(tmp_path / "b.png")
+    colour, without = load_pictures(tmp_path, 4, channels=3)
+    assert colour.shape == (3, 4, 4)
+    assert colour.isfinite().all()
+    torch.testing.assert_close(colour[:, 1, 2], torch.tensor([1, -0.2, -1]))
+    torch.testing.assert_close(without, torch.full((3, 4, 4), -0.6))
+
+
+def test_colour_becomes_grey_as_the_eye_weighs_it(tmp_path):
+    for name, colour in enumerate([(255, 0, 0), (0, 255, 0), (0, 0, 255)]):
+        Image.new("RGB", (4, 4), colour).save(tmp_path / f"{name}.png")
+    share = (load_pictures(tmp_path, 4)[:, 0, 0, 0] + 1) / 2
+    rec_601 = torch.tensor([0.299, 0.587, 0.114])
+    torch.testing.assert_close(share, rec_601, atol=1 / 255, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["deep.png", "deep.tif", "deep.pgm"])
+def test_16_bits_are_scaled_and_not_clipped(tmp_path, name):
+    levels = np.repeat(257 * np.array([0, 51, 102, 255]), 2)
+    deep = np.tile(levels, (8, 1)).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / name)
+    grey([0, 51, 102, 255]).save(tmp_path / "eight.png")
+    ours, eight = load_pictures(tmp_path, 8)
+    assert torch.equal(ours, eight)
+
+
+def as_palette():
+    return grey([0, 51, 102, 255]).convert("RGB").quantize(4)
+
+
+def as_cmyk():
+    return grey([0, 51, 102, 255]).convert("RGB").convert("CMYK")
+
+
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("a.png", as_palette()),
+        ("a.gif", as_palette()),
+        ("a.tif", as_cmyk()),
+        ("a.PNG", grey([0, 51, 102, 255]).convert("RGBA")),
+        ("a.png", grey([0, 51, 102, 255]).convert("LA")),
+        ("a.bmp", grey([0, 51, 102, 255]).convert("RGB")),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_is_the_same_in_any_mode(tmp_path, name, picture, channels):
+    picture.save(tmp_path / name)
+    steps = torch.tensor([-1, -0.6, -0.2, 1]).repeat_interleave(2)
+    got = columns(load_pictures(tmp_path, 8, channels))
+    torch.testing.assert_close(got, steps.expand(channels, 8))
+
+
+def test_black_and_white_of_one_bit_are_black_and_white(tmp_path):
+    grey([0, 255]).convert("1").save(tmp_path / "fax.png")
+    x = columns(load_pictures(tmp_path, 8))
+    assert x.tolist() == [[-1] * 4 + [1] * 4]
+
+
+def test_what_is_transparent_is_put_on_white(tmp_path):
+    red = Image.new("RGBA", (8, 8), (255, 0, 0, 255))
+    red.paste((0, 0, 0, 0), (0, 0, 4, 8))  # black, if alpha were dropped
+    red.paste((0, 0, 0, 51), (4, 0, 6, 8))  # one fifth of black
+    red.save(tmp_path / "a.png")
+    x = columns(load_pictures(tmp_path, 8, channels=3))
+    assert (x[:, :4] == 1).all()
+    torch.testing.assert_close(x[:, 4:6], torch.full((3, 2), 0.6))
+    assert x[:, 6:].T.tolist() == [[1, -1, -1]] * 2
+
+
+def test_a_transparent_colour_of_a_palette_is_put_on_white(tmp_path):
+    picture = grey([0, 1]).convert("P")
+    picture.putpalette([0, 0, 0, 255, 0, 0])
+    picture.save(tmp_path / "a.gif", transparency=0)
+    x = columns(load_pictures(tmp_path, 8, channels=3))
+    assert x.T.tolist() == [[1, 1, 1]] * 4 + [[1, -1, -1]] * 4
+
+
+def test_an_animation_gives_its_first_frame(tmp_path):
+    frames = [grey([level]) for level in (51, 102, 255)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    x = load_pictures(tmp_path, 8)
+    torch.testing.assert_close(x, torch.full((1, 1, 8, 8), -0.6))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "method"),
+    [
+        (1, None),
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+        (3, Image.Transpose.ROTATE_180),
+        (6, Image.Transpose.ROTATE_90),  # what the camera saw, turned back
+        (8, Image.Transpose.ROTATE_270),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_picture_is_turned_upright(tmp_path, orientation, method, suffix):
+    upright = grey([0, 51, 102, 255])
+    upright.save(tmp_path / "1.png")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright if method is None else upright.transpose(method)
+    stored.save(tmp_path / f"2.{suffix}", exif=exif)
+    first, second = load_pictures(tmp_path, 8)
+    assert torch.equal(first, second)
+
+
+def test_the_middle_square_of_a_wide_and_a_tall_picture_is_kept(tmp_path):
+    wide = grey([255, 0, 102, 255], (32, 8))
+    wide.save(tmp_path / "wide.png")
+    wide.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "tall.png")
+    tall, wide = load_pictures(tmp_path, 8)
+    across = torch.tensor([-1] * 4 + [-0.2] * 4)
+    torch.testing.assert_close(wide, across.expand(1, 8, 8))
+    torch.testing.assert_close(tall, wide.mT)
+
+
+def test_shrinking_averages_and_does_not_pick_pixels(tmp_path):
+    board = np.indices((64, 64)).sum(0) % 2 * 255
+    Image.fromarray(board.astype(np.uint8)).save(tmp_path / "board.png")
+    x = load_pictures(tmp_path, 8)
+    assert float(x.abs().max()) < 0.02  # a picked pixel is -1 or 1
+    stripes = board[:1].repeat(64, axis=0)  # every other column is white
+    Image.fromarray(stripes.astype(np.uint8)).save(tmp_path / "board.png")
+    assert float(load_pictures(tmp_path, 8).abs().max()) < 0.05
+
+
+def test_a_small_picture_is_enlarged_smoothly(tmp_path):
+    grey([0, 255], (2, 2)).save(tmp_path / "two.png")
+    x = columns(load_pictures(tmp_path, 8))[0]
+    assert (x.diff() >= 0).all()
+    assert len(x.unique()) > 2
+
+
+def test_the_filter_is_lanczos(tmp_path):
+    levels = np.random.default_rng(0).integers(64, 192, 32, np.uint8)
+    grey(levels, (32, 32)).save(tmp_path / "a.png")
+    place = (np.arange(32) + 0.5) / 4  # of the old pixels, in new ones
+    u = place - (np.arange(8)[:, None] + 0.5)
+    weight = np.sinc(u) * np.sinc(u / 3) * (abs(u) < 3)
+    mean = (weight @ levels) / weight.sum(1)
+    x = columns(load_pictures(tmp_path, 8))[0].double()
+    expected = torch.tensor(mean / 127.5 - 1)
+    torch.testing.assert_close(x, expected, atol=1 / 127.5, rtol=0)
+
+
+def test_a_jpeg_read_at_half_its_size_is_as_if_read_in_full(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
+    big = Image.fromarray(noise).resize((160, 160), Image.Resampling.BICUBIC)
+    big.save(tmp_path / "a.jpg", quality=95)
+    big.save(tmp_path / "b.png")
+    jpeg, png = load_pictures(tmp_path, 16)
+    torch.testing.assert_close(jpeg, png, atol=4 / 127.5, rtol=0)
+
+
+def test_pictures_come_by_name_from_all_folders_but_hidden_ones(tmp_path):
+    places = ["b/2.png", "c.png", "a.png", "b/1.JPG", "B.png"]
+    for place in [*places, ".a.png", ".cache/d.png", "b/._1.jpg"]:
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        level = [25 * places.index(place)] if place in places else [255]
+        grey(level).save(tmp_path / place)
+    x = load_pictures(tmp_path, 8)
+    order = (127.5 * (x[:, 0, 0, 0] + 1) / 25).round().int().tolist()
+    assert [places[i] for i in order] == sorted(places)
+
+
+def test_a_hidden_folder_can_be_asked_for_by_its_name(tmp_path):
+    (tmp_path / ".mine").mkdir()
+    grey([0]).save(tmp_path / ".mine" / "a.png")
+    assert len(load_pictures(tmp_path / ".mine", 8)) == 1
+
+
+def test_a_folder_may_be_given_from_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    grey([0]).save(tmp_path / "a.png")
+    assert len(load_pictures("~", 8)) == 1
+
+
+def test_what_is_no_picture_by_name_is_passed_over_in_silence(tmp_path):
+    grey([0]).save(tmp_path / "a.png")
+    for name in ["README.txt", ".DS_Store", "Thumbs.db", "b", "c.pdf"]:
+        (tmp_path / name).write_bytes(b"no picture")
+    (tmp_path / "folder.png").mkdir()
+    assert len(load_pictures(tmp_path, 8)) == 1
+
+
+def truncated(path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def bomb(path):
+    """Write a PNG of a few bytes that says to be 10^10 pixels."""
+    head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with path.open("ab") as file:
+        for name, data in chunks:
+            file.write(struct.pack(">I", len(data)) + name + data)
+            file.write(struct.pack(">I", zlib.crc32(name + data)))
+
+
+def floating(path):
+    Image.new("F", (8, 8), 0.5).save(path, format="TIFF")
+
+
+def below_0(path):
+    Image.new("I", (8, 8), -1).save(path, format="TIFF")
+
+
+BAD = {
+    "cut short": (truncated, "image file is truncated"),
+    "text": (lambda path: path.write_text("text"), "not a picture)"),
+    "empty": (lambda path: path.write_bytes(b""), "not a picture)"),
+    "a bomb": (bomb, "could be decompression bomb"),
+    "floating point": (floating, "grey levels are not of 8 or 16 bits)"),
+    "below 0": (below_0, "grey levels are not of 8 or 16 bits)"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_is_named_and_skipped(tmp_path, kind):
+    write, reason = BAD[kind]
+    grey([0, 255]).save(tmp_path / "a.png")
+    (tmp_path / "inner").mkdir()
+    write(tmp_path / "inner" / "bad.png")
+    grey([255, 0]).save(tmp_path / "z.png")
+    said = r"in .*: 3 files tried, 1 skipped: inner.bad\.png \(.*"
+    with pytest.warns(UserWarning, match=said + re.escape(reason)) as caught:
+        x = load_pictures(tmp_path, 8)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert x[:, 0, 0, 0].tolist() == [-1, 1]
+
+
+def test_many_bad_files_are_one_warning_that_names_the_first(tmp_path):
+    grey([0]).save(tmp_path / "good.png")
+    for name in "edcba":
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    said = r"6 files tried, 5 skipped: a\.png .*, b\.png .*, c\.png .*, and 2 "
+    with pytest.warns(UserWarning, match=said) as caught:
+        load_pictures(tmp_path, 8)
+    assert len(caught) == 1
+    assert "d.png" not in str(caught[0].message)
+
+
+def test_what_pillow_only_warns_of_is_read(tmp_path, monkeypatch):
+    grey([0]).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    with pytest.warns(Image.DecompressionBombWarning):
+        Image.open(tmp_path / "a.png").close()
+    assert len(load_pictures(tmp_path, 8)) == 1
+
+
+def test_an_error_without_words_is_named(tmp_path, monkeypatch):
+    grey([0]).save(tmp_path / "a.png")
+
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image, "open", no_memory)
+    with pytest.raises(ValueError, match=r"1 skipped: a\.png \(MemoryError\)"):
+        load_pictures(tmp_path, 8)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "README.txt").write_text("none yet")
+    named = re.escape(f"can read in {tmp_path}: 0 files tried")
+    with pytest.raises(ValueError, match=named):
+        load_pictures(tmp_path, 8)
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_text("text")
+    named = re.escape(f"in {tmp_path}: 2 files tried, 2 skipped: a.png (not a")
+    with pytest.raises(ValueError, match=named):
+        load_pictures(tmp_path, 8)
+
+
+def test_a_missing_folder_and_a_file_are_refused(tmp_path):
+    named = re.escape(f"there is no folder {tmp_path / 'missing'}")
+    with pytest.raises(FileNotFoundError, match=named):
+        load_pictures(tmp_path / "missing", 8)
+    grey([0]).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"folder, and .*a\.png is a file"):
+        load_pictures(tmp_path / "a.png", 8)
+
+
+@pytest.mark.parametrize("size", [0, 2, 7, -8, 8.0, True, "8", None, (8, 8)])
+def test_a_size_that_the_network_cannot_halve_is_refused(tmp_path, size):
+    grey([0]).save(tmp_path / "a.png")
+    said = re.escape(f"even whole number, at least 4, got {size!r}")
+    with pytest.raises(ValueError, match=said):
+        load_pictures(tmp_path, size)
+
+
+@pytest.mark.parametrize("channels", [0, 2, 4, 1.0, True, "RGB", None])
+def test_channels_other_than_1_and_3_are_refused(tmp_path, channels):
+    grey([0]).save(tmp_path / "a.png")
+    said = re.escape(f"must be 1 (grey) or 3 (RGB), got {channels!r}")
+    with pytest.raises(ValueError, match=said):
+        load_pictures(tmp_path, 8, channels)
+
+
+def test_the_laws_need_neither_pillow_nor_scikit_learn():
+    program = (
+        "import sys, diffusion_lite.data; "
+        "sys.exit(', '.join({'PIL', 'sklearn'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

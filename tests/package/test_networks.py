@@ -1,0 +1,238 @@
+"""Networks: shapes, time, and a gradient for every parameter."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from diffusion_lite.networks import (
+    MLP,
+    Attention,
+    FiLMLayer,
+    ResBlock,
+    UNet,
+    perceptron,
+    time_embedding,
+)
+
+STEPS = torch.tensor([1, 50, 99, 100])
+
+
+def unet(**kwargs):
+    torch.manual_seed(0)
+    return UNet(width=8, **kwargs)
+
+
+@pytest.mark.equation("eq-time-embedding", oracle="numbers done by hand")
+def test_time_embedding_is_sines_and_cosines():
+    emb = time_embedding(torch.tensor([3]), 4)
+    expected = [math.sin(3), math.sin(0.03), math.cos(3), math.cos(0.03)]
+    assert emb[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("dim", [32, 64])
+def test_the_nearest_embedding_of_t_is_its_neighbour(dim):
+    # ERRORS 30: an embedding that mixes up its axes fails this.
+    emb = time_embedding(torch.arange(1000), dim)
+    assert emb.shape == (1000, dim)
+    distance = torch.cdist(emb, emb) + 1e9 * torch.eye(1000)
+    away = (distance.argmin(1) - torch.arange(1000)).abs()
+    assert (away == 1).all()
+
+
+def only(layer, weight):
+    """Make a convolution or a linear layer pass on weight times its input."""
+    torch.nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        torch.nn.init.zeros_(layer.bias)
+    with torch.no_grad():
+        if layer.weight.ndim == 4:
+            middle = layer.weight.shape[2] // 2
+            torch.nn.init.eye_(layer.weight[:, :, middle, middle])
+        else:
+            torch.nn.init.eye_(layer.weight)
+        layer.weight *= weight
+
+
+def say(layer, values):
+    """Make a linear layer say the same values, whatever it is given."""
+    torch.nn.init.zeros_(layer.weight)
+    with torch.no_grad():
+        layer.bias.copy_(values)
+
+
+def silu(z):
+    return z / (1 + math.exp(-z))
+
+
+@pytest.mark.equation("eq-film", oracle="one number at a time")
+@torch.no_grad()
+def test_a_timed_layer_scales_shifts_and_bends():
+    layer = FiLMLayer(2, 4)
+    only(layer.linear, 3.0)
+    say(layer.time, torch.tensor([0.5, -1.0, 0.1, -0.2]))
+    h = torch.tensor([[1.0, -2.0]])
+    out = layer(h, torch.zeros(1, 4))[0].tolist()
+    expected = [silu(1.5 * 3.0 + 0.1), silu(0.0 * -6.0 - 0.2)]
+    assert out == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.equation("eq-res-block", oracle="one number at a time")
+@torch.no_grad()
+def test_a_res_block_is_a_short_cut_and_a_timed_change(generator):
+    block = ResBlock(8, 8, 4)  # one group: all is normalised together
+    only(block.conv_1, 1.0)
+    only(block.conv_2, 2.0)
+    scale, shift = torch.randn(2, 8, generator=generator)
+    say(block.time, torch.cat([scale, shift]))
+    x = torch.randn(1, 8, 2, 2, generator=generator)
+    got = block(x, torch.zeros(1, 4))[0]
+
+    def normed(values):
+        mean = sum(values) / len(values)
+        variance = sum((v - mean) ** 2 for v in values) / len(values)
+        return [(v - mean) / math.sqrt(variance + 1e-5) for v in values]
+
+    numbers = x.flatten().tolist()
+    u = normed([silu(v) for v in normed(numbers)])
+    for i, (x_i, u_i) in enumerate(zip(numbers, u, strict=True)):
+        c = i // 4
+        timed = (1 + float(scale[c])) * u_i + float(shift[c])
+        expected = x_i + 2 * silu(timed)
+        assert float(got.flatten()[i]) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.equation("eq-attention", oracle="PyTorch's own attention")
+@torch.no_grad()
+def test_attention_is_pytorchs(generator):
+    layer = Attention(16)
+    x = torch.randn(3, 16, 4, 4, generator=generator)
+    places = layer.norm(x).flatten(2).transpose(1, 2)
+    q, k, v = layer.qkv(places).chunk(3, dim=2)
+    seen = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+    expected = x + layer.out(seen).transpose(1, 2).reshape(x.shape)
+    torch.testing.assert_close(layer(x), expected)
+    look = layer.attention_weights(q, k)
+    assert look.shape == (3, 16, 16)
+    torch.testing.assert_close(look.sum(2), torch.ones(3, 16))
+
+
+def test_mlp_maps_points_to_points(generator):
+    x_t = torch.randn(4, 3, generator=generator)
+    assert MLP(dim=3)(x_t, STEPS).shape == (4, 3)
+    # the size of the prototype that the book's figures are held against
+    assert 38_000 < sum(p.numel() for p in MLP().parameters()) < 42_000
+
+
+@pytest.mark.parametrize(
+    ("channels", "height", "width"), [(1, 8, 8), (3, 6, 10), (2, 2, 4)]
+)
+def test_unet_takes_any_even_size(channels, height, width, generator):
+    x_t = torch.randn(4, channels, height, width, generator=generator)
+    assert unet(channels=channels)(x_t, STEPS).shape == x_t.shape
+
+
+def unet_loss(net, generator, y=None):
+    x_t = torch.randn(4, 1, 8, 8, generator=generator)
+    target = torch.randn(4, 1, 8, 8, generator=generator)
+    out = net(x_t, STEPS) if y is None else net(x_t, STEPS, y)
+    return (out - target).square().mean()
+
+
+@pytest.mark.parametrize("num_classes", [None, 4])
+def test_every_parameter_of_the_unet_gets_a_gradient(num_classes, generator):
+    net = unet(num_classes=num_classes)
+    y = None if num_classes is None else torch.arange(4)
+    unet_loss(net, generator, y).backward()
+    for name, p in net.named_parameters():
+        assert float(p.grad.abs().max()) > 1e-7, name
+
+
+def test_every_parameter_of_the_mlp_gets_a_gradient(generator):
+    net = MLP()
+    x_t = torch.randn(4, 2, generator=generator)
+    net(x_t, STEPS).square().mean().backward()
+    for name, p in net.named_parameters():
+        assert float(p.grad.abs().max()) > 1e-7, name
+
+
+@pytest.mark.parametrize("net", [MLP(dim=64), unet(), unet(num_classes=2)])
+@torch.no_grad()
+def test_every_row_is_alone_and_hears_its_own_t(net, generator):
+    shape = (4, 64) if isinstance(net, MLP) else (4, 1, 8, 8)
+    x_t = torch.randn(shape, generator=generator)
+    x_t = x_t[:1].expand(shape)
+    y = () if getattr(net, "label", None) is None else (torch.zeros(4).long(),)
+    out = net(x_t, STEPS, *y)
+    for i in range(4):
+        alone = net(x_t[:1], STEPS[i : i + 1], *(label[:1] for label in y))
+        torch.testing.assert_close(out[i : i + 1], alone)
+    assert float((out[0] - out[1]).abs().max()) > 1e-4
+
+
+def test_the_label_matters(generator):
+    net = unet(num_classes=3)
+    x_t = torch.randn(1, 1, 8, 8, generator=generator)
+    t = torch.tensor([10])
+    outs = [net(x_t, t, torch.tensor([c])) for c in range(3)]
+    assert not torch.allclose(outs[0], outs[1], atol=1e-4)
+    assert not torch.allclose(outs[1], outs[2], atol=1e-4)
+
+
+def test_attention_sees_beyond_the_convolutions(generator):
+    # Change one corner of a large picture: with attention every place may
+    # answer; the convolutions alone reach a few pixels.
+    net = unet()
+    t = torch.tensor([10])
+    x_t = torch.randn(1, 1, 64, 64, generator=generator)
+    changed = x_t.clone()
+    changed[..., 0, 0] += 5
+    far = (..., slice(56, 64), slice(56, 64))
+    # GroupNorm, too, carries a little to everywhere: take it out.
+    for m in net.modules():
+        if isinstance(m, torch.nn.GroupNorm):
+            m.forward = lambda x: x
+    with torch.no_grad():
+        moved = (net(x_t, t) - net(changed, t))[far].abs().max()
+        net.attention.forward = lambda x: x
+        still = (net(x_t, t) - net(changed, t))[far].abs().max()
+    assert float(still) == 0 < float(moved)
+
+
+def test_bad_input_is_named():
+    x, points = torch.ones(4, 1, 8, 8), torch.ones(4, 2)
+    cases = [
+        (lambda: MLP()(torch.ones(4, 3), STEPS), r"\(B, 2\), got \(4, 3\)"),
+        (lambda: MLP()(torch.ones(4), STEPS), r"\(B, 2\), got \(4,\)"),
+        (lambda: MLP()(points, STEPS[:2]), r"t must be an integer tensor"),
+        (lambda: MLP()(points, STEPS.float()), "got torch.float32"),
+        (lambda: unet()(torch.ones(4, 3, 8, 8), STEPS), r"\(B, 1, any, any"),
+        (lambda: unet()(torch.ones(4, 1, 7, 8), STEPS), "even height"),
+        (lambda: unet()(x, STEPS, torch.arange(4)), "got a y, but built wi"),
+        (lambda: unet(num_classes=4)(x, STEPS), "got no y, but built with"),
+        (lambda: UNet(width=20), "width must be a multiple of 8, got 20"),
+        (
+            lambda: unet(num_classes=4)(x, STEPS, torch.arange(1, 5)),
+            r"y must be an integer tensor \(4,\) of 0..3",
+        ),
+        (
+            lambda: unet(num_classes=4)(x, STEPS, torch.arange(2)),
+            r"y must be an integer tensor \(4,\) of 0..3",
+        ),
+        (
+            lambda: unet(num_classes=4)(x, STEPS, torch.ones(4)),
+            r"y must be an integer tensor \(4,\) of 0..3",
+        ),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_a_perceptron_has_its_layers(generator):
+    net = perceptron(3, 8, 2, 5, nn.LeakyReLU)
+    kinds = [type(layer) for layer in net]
+    assert kinds == [nn.Linear, nn.LeakyReLU] * 2 + [nn.Linear]
+    assert net(torch.randn(4, 3, generator=generator)).shape == (4, 5)
+    assert isinstance(perceptron(3, 8, 1, 5)[1], nn.SiLU)

@@ -1,0 +1,159 @@
+"""Four names of one thing: round trips, limits, and the score."""
+
+import math
+
+import pytest
+import torch
+
+from diffusion_lite.data import two_modes
+from diffusion_lite.forward import q_sample
+from diffusion_lite.parameterization import (
+    eps_from_v,
+    eps_from_x_0,
+    score_from_eps,
+    v_from_x_0_eps,
+    x_0_from_eps,
+    x_0_from_v,
+)
+from diffusion_lite.schedules import linear_schedule
+
+SCHEDULE = linear_schedule(100)
+T = torch.tensor([1, 2, 50, 99, 100])
+
+
+def normal(generator):
+    return torch.randn(5, 3, generator=generator, dtype=torch.float64)
+
+
+def triple():
+    """Return x_0, eps and their x_t at five different t."""
+    generator = torch.Generator().manual_seed(0)
+    x_0, eps = normal(generator), normal(generator)
+    return x_0, eps, q_sample(x_0, T, eps, SCHEDULE)
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.equation("eq-x-0-from-eps", oracle="the jump, undone")
+def test_eps_and_x_0_undo_the_jump():
+    x_0, eps, x_t = triple()
+    close(x_0_from_eps(x_t, T, eps, SCHEDULE), x_0)
+    close(eps_from_x_0(x_t, T, x_0, SCHEDULE), eps)
+
+
+@pytest.mark.equation("eq-x-0-eps-from-v", oracle="there and back again")
+def test_v_goes_there_and_back():
+    x_0, eps, x_t = triple()
+    v = v_from_x_0_eps(x_0, eps, T, SCHEDULE)
+    close(x_0_from_v(x_t, T, v, SCHEDULE), x_0)
+    close(eps_from_v(x_t, T, v, SCHEDULE), eps)
+
+
+@pytest.mark.equation("eq-v", oracle="a derivative by differences")
+def test_v_is_the_derivative_of_x_t_along_the_circle():
+    # x_t = cos(angle) x_0 + sin(angle) eps: v is its derivative.
+    x_0, eps, x_t = triple()
+    angle = SCHEDULE.alpha_bar[T].sqrt().acos()[:, None]
+    small = 1e-6
+    ahead = (angle + small).cos() * x_0 + (angle + small).sin() * eps
+    v = v_from_x_0_eps(x_0, eps, T, SCHEDULE)
+    torch.testing.assert_close((ahead - x_t) / small, v, rtol=1e-4, atol=1e-4)
+
+
+def test_v_ends_are_noise_and_minus_data():
+    x_0, eps, _ = triple()
+    assert torch.equal(v_from_x_0_eps(x_0, eps, 0, SCHEDULE), eps)
+    v_T = v_from_x_0_eps(x_0, eps, 100, SCHEDULE)
+    torch.testing.assert_close(v_T, -x_0, rtol=0, atol=0.03)
+
+
+@pytest.mark.equation("eq-score-given-x-0", oracle="autograd of log q")
+def test_score_is_autograd_of_log_q():
+    x_0, eps, x_t = triple()
+    x_t = x_t.clone().requires_grad_()
+    alpha_bar = SCHEDULE.alpha_bar[T][:, None]
+    q = torch.distributions.Normal(
+        alpha_bar.sqrt() * x_0, (1 - alpha_bar).sqrt()
+    )
+    (score,) = torch.autograd.grad(q.log_prob(x_t).sum(), x_t)
+    close(score_from_eps(eps, T, SCHEDULE), score)
+
+
+@pytest.mark.equation("eq-score-average", oracle="autograd of log q(x_t)")
+@pytest.mark.parametrize("t", [1, 30, 100])
+def test_the_mean_of_the_scores_is_the_score(t):
+    # E[score of q(x_t | x_0) | x_t], by quadrature over x_0
+    mixture = two_modes()
+    x_0 = torch.linspace(-6, 6, 20_001, dtype=torch.float64)[:, None]
+    for place in (-1.0, 0.2, 1.5):
+        x_t = torch.full((1, 1), place).double().requires_grad_()
+        eps = eps_from_x_0(x_t.detach().expand(20_001, 1), t, x_0, SCHEDULE)
+        log_joint = mixture.log_prob(x_0) - eps[:, 0].square() / 2
+        weight = log_joint.softmax(0)
+        mean = weight @ score_from_eps(eps, t, SCHEDULE)[:, 0]
+        log_q = mixture.noised(t, SCHEDULE).log_prob(x_t)
+        (score,) = torch.autograd.grad(log_q.sum(), x_t)
+        torch.testing.assert_close(mean, score[0, 0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.equation("eq-dsm", oracle="scores by autograd")
+def test_an_error_of_the_score_is_one_of_the_noise(generator):
+    x_0, eps, x_t = triple()
+    eps_hat = normal(generator)
+    x_t = x_t.clone().requires_grad_()
+    alpha_bar = SCHEDULE.alpha_bar[T][:, None]
+    q = torch.distributions.Normal(
+        alpha_bar.sqrt() * x_0, (1 - alpha_bar).sqrt()
+    )
+    (score,) = torch.autograd.grad(q.log_prob(x_t).sum(), x_t)
+    close(
+        (score_from_eps(eps_hat, T, SCHEDULE) - score).square(),
+        (eps_hat - eps).square() / (1 - alpha_bar),
+    )
+
+
+def test_nothing_to_undo_at_0():
+    x_0, eps, _ = triple()
+    assert torch.equal(x_0_from_eps(x_0, 0, eps, SCHEDULE), x_0)
+    v = v_from_x_0_eps(x_0, eps, 0, SCHEDULE)
+    assert torch.equal(x_0_from_v(x_0, 0, v, SCHEDULE), x_0)
+    assert torch.equal(eps_from_v(x_0, 0, v, SCHEDULE), eps)
+
+
+def test_eps_and_score_do_not_exist_at_0():
+    x_0, eps, _ = triple()
+    for call in (
+        lambda: eps_from_x_0(x_0, 0, x_0, SCHEDULE),
+        lambda: score_from_eps(eps, 0, SCHEDULE),
+    ):
+        with pytest.raises(ValueError, match="whole numbers from 1 to 100"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (x_0_from_eps, "eps"),
+        (eps_from_x_0, "x_0"),
+        (x_0_from_v, "v"),
+        (eps_from_v, "v"),
+    ],
+)
+def test_bad_input_is_named(function, name):
+    x_t = torch.ones(2, 3)
+    with pytest.raises(ValueError, match=f"x_t and {name} must have one"):
+        function(x_t, 1, torch.ones(2, 4), SCHEDULE)
+    with pytest.raises(ValueError, match=f"{name} must be finite"):
+        function(x_t, 1, math.nan * x_t, SCHEDULE)
+    for t in (-1, 101, 1.0, torch.tensor([1, 2, 3])):
+        with pytest.raises(ValueError, match="t must be"):
+            function(x_t, t, x_t, SCHEDULE)
+
+
+def test_bad_input_of_v_and_score():
+    with pytest.raises(ValueError, match="x_0 and eps must have one"):
+        v_from_x_0_eps(torch.ones(2), torch.ones(3), 1, SCHEDULE)
+    with pytest.raises(ValueError, match="eps must be finite"):
+        score_from_eps(torch.tensor([math.nan]), 1, SCHEDULE)
