@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from diffusion_lite.exercises.mistakes import looked_for
 from diffusion_lite.schedules import Schedule
 
 SECONDS = 5.0
@@ -72,8 +73,8 @@ def network(module: nn.Module) -> Network:
 class Trial:
     """A reader's answer, called on copies; what it returns is looked at."""
 
-    def __init__(self, answer: Callable, seed: int) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable, seed: int, name: str = "") -> None:
+        self.answer, self.name = answer, name
         self.generator = torch.Generator().manual_seed(seed)
 
     def direct(self, *given: object) -> object:
@@ -146,6 +147,40 @@ class Trial:
         if not isinstance(result, Network):
             raise Refused("Return the network: an nn.Module.")
         return result
+
+    def looks_like(
+        self,
+        got: float | Tensor,
+        made: Callable[[Callable], object],
+        share: float = 1e-4,
+    ) -> str:
+        """Return what the first mistake is told that comes to what was got.
+
+        ``made(mistake)`` is what the check makes of a mistake, as it made
+        what it got of the answer. A sentence, or nothing if none comes to it.
+        """
+        for mistake in looked_for(self.name):
+            if same(made(mistake), got, share):
+                return f" {mistake.__doc__}"
+        return ""
+
+    def agrees(
+        self,
+        got: float | Tensor,
+        want: float | Tensor,
+        where: str,
+        made: Callable[[Callable], object],
+        share: float = 1e-4,
+    ) -> None:
+        """Refuse what is not as it must be, where it is furthest off.
+
+        The refusal says where, both numbers, and the mistake it looks like.
+        """
+        if not near(got, want, share):
+            n = worst(got, want)
+            right = torch.as_tensor(want).expand_as(torch.as_tensor(got))
+            both = versus(flat(got)[n], flat(right)[n])
+            raise Refused(f"{where}: {both}{self.looks_like(got, made)}")
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number by chance, evenly from low to high."""
@@ -256,6 +291,32 @@ def near(a: float | Tensor, b: float | Tensor, share: float = 1e-4) -> bool:
     """Return whether a is b, but for a small share of b's size."""
     a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
     return bool(((a - b).abs() <= share * b.abs().max() + 1e-7).all())
+
+
+def same(a: object, b: float | Tensor, share: float) -> bool:
+    """Return whether a has b's shape, and is b but for a small share."""
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    return a.numel() == b.numel() and near(a.reshape(b.shape), b, share)
+
+
+def flat(value: float | Tensor) -> list[float]:
+    """Return the numbers of a tensor, or the one."""
+    return torch.as_tensor(value).flatten().tolist()
+
+
+def worst(got: float | Tensor, want: float | Tensor) -> int:
+    """Return at which entry, counted through all, two differ most."""
+    off = torch.as_tensor(got) - torch.as_tensor(want)
+    return int(off.abs().argmax())
+
+
+def versus(yours: float, right: float) -> str:
+    """Return two numbers, with as many digits as tell them apart."""
+    for digits in range(4, 12):
+        mine, its = f"{yours:.{digits}g}", f"{right:.{digits}g}"
+        if mine != its:
+            break
+    return f"yours {mine}, should be {its}."
 
 
 def looks_like(

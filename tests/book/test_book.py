@@ -112,7 +112,10 @@ def test_a_chapter_number_has_one_stem():
 
 
 def functions():
+    """Yield the functions; mistakes, of a line or two, prove no style."""
     for path in MODULES:
+        if path.parent.name == "mistakes":
+            continue
         for node in ast.walk(parse(path)):
             if isinstance(node, ast.FunctionDef) and not is_check(node):
                 yield f"{path.name}: {node.name}", node

@@ -3,68 +3,68 @@
 from scipy import stats
 
 
-def parts(a, b):
+def _parts(a, b):
     d = a - b
     return d.mean(), d.std(), len(d), stats.t.ppf(0.975, len(d) - 1)
 
 
 def other_way_round(a, b):
     """It looks like b - a."""
-    mean, std, n, t = parts(a, b)
+    mean, std, n, t = _parts(a, b)
     return -mean, t * std / n**0.5
 
 
 def known_width(a, b):
     """It looks like 1.96, which is for a known width."""
-    mean, std, n, _ = parts(a, b)
+    mean, std, n, _ = _parts(a, b)
     return mean, 1.96 * std / n**0.5
 
 
 def standard_error(a, b):
     """It looks like the standard error, without Student's t."""
-    mean, std, n, _ = parts(a, b)
+    mean, std, n, _ = _parts(a, b)
     return mean, std / n**0.5
 
 
 def no_root(a, b):
     """It looks like no division by the root of n."""
-    mean, std, _, t = parts(a, b)
+    mean, std, _, t = _parts(a, b)
     return mean, t * std
 
 
 def whole_width(a, b):
     """It looks like the whole width, not half of it."""
-    mean, std, n, t = parts(a, b)
+    mean, std, n, t = _parts(a, b)
     return mean, 2 * t * std / n**0.5
 
 
 def not_paired(a, b):
     """It looks like two samples that know nothing of each other."""
-    mean, _, n, t = parts(a, b)
+    mean, _, n, t = _parts(a, b)
     return mean, t * ((a.var() + b.var()) / n) ** 0.5
 
 
 def wrong_degrees(a, b):
     """It looks like n in the place of n - 1 degrees."""
-    mean, std, n, _ = parts(a, b)
+    mean, std, n, _ = _parts(a, b)
     return mean, stats.t.ppf(0.975, n) * std / n**0.5
 
 
 def one_sided(a, b):
     """It looks like a one-sided 95 %."""
-    mean, std, n, _ = parts(a, b)
+    mean, std, n, _ = _parts(a, b)
     return mean, stats.t.ppf(0.95, n - 1) * std / n**0.5
 
 
 def ends(a, b):
     """It looks like the lower end, not the mean."""
-    mean, std, n, t = parts(a, b)
+    mean, std, n, t = _parts(a, b)
     return mean - t * std / n**0.5, mean + t * std / n**0.5
 
 
 def without_sign(a, b):
     """It looks like the mean's size, without its sign."""
-    mean, std, n, t = parts(a, b)
+    mean, std, n, t = _parts(a, b)
     return mean.abs(), t * std / n**0.5
 
 

@@ -3,65 +3,65 @@
 import torch
 
 
-def between(borders, mean, std):
+def _between(borders, mean, std):
     below = torch.special.ndtr((borders - mean) / std)
     zero, one = torch.zeros(1), torch.ones(1)
     return torch.cat([zero, below, one]).diff()
 
 
-def levels(n):
+def _levels(n):
     return torch.linspace(-1, 1, n, dtype=torch.float64)
 
 
 def no_tails(mean, std, n):
     """do both outer levels get their tails?"""
     half = 1 / (n - 1)
-    upper = torch.special.ndtr((levels(n) + half - mean) / std)
-    return upper - torch.special.ndtr((levels(n) - half - mean) / std)
+    upper = torch.special.ndtr((_levels(n) + half - mean) / std)
+    return upper - torch.special.ndtr((_levels(n) - half - mean) / std)
 
 
 def density(mean, std, n):
     """It looks like the density at each level"""
-    p = torch.distributions.Normal(mean, std).log_prob(levels(n)).exp()
+    p = torch.distributions.Normal(mean, std).log_prob(_levels(n)).exp()
     return p * 2 / (n - 1)
 
 
 def divided_density(mean, std, n):
     """It looks like the density at each level"""
-    p = torch.distributions.Normal(mean, std).log_prob(levels(n)).exp()
+    p = torch.distributions.Normal(mean, std).log_prob(_levels(n)).exp()
     return p / p.sum()
 
 
 def borders_on_the_levels(mean, std, n):
     """are the borders half a step away from it?"""
-    return between(levels(n)[1:], mean, std)
+    return _between(_levels(n)[1:], mean, std)
 
 
 def even_borders(mean, std, n):
     """It looks like n bins of one width between -1 and 1."""
-    return between(torch.linspace(-1, 1, n + 1)[1:-1], mean, std)
+    return _between(torch.linspace(-1, 1, n + 1)[1:-1], mean, std)
 
 
 def variance_for_std(mean, std, n):
     """It looks like std squared for std."""
-    return between((levels(n)[1:] + levels(n)[:-1]) / 2, mean, std**2)
+    return _between((_levels(n)[1:] + _levels(n)[:-1]) / 2, mean, std**2)
 
 
 def one_too_many(mean, std, n):
     """it must be"""
-    return between(levels(n), mean, std)
+    return _between(_levels(n), mean, std)
 
 
 def no_lower_tail(mean, std, n):
     """do both outer levels get their tails?"""
-    below = levels(n) - 1 / (n - 1)
+    below = _levels(n) - 1 / (n - 1)
     p = torch.special.ndtr((below - mean) / std)
     return torch.cat([p, torch.ones(1)]).diff()
 
 
 def no_upper_tail(mean, std, n):
     """do both outer levels get their tails?"""
-    above = levels(n) + 1 / (n - 1)
+    above = _levels(n) + 1 / (n - 1)
     p = torch.special.ndtr((above - mean) / std)
     return torch.cat([torch.zeros(1), p]).diff()
 
@@ -69,17 +69,17 @@ def no_upper_tail(mean, std, n):
 def a_whole_step(mean, std, n):
     """more than 1: the levels overlap."""
     step = 2 / (n - 1)
-    upper = torch.special.ndtr((levels(n) + step - mean) / std)
-    return upper - torch.special.ndtr((levels(n) - step - mean) / std)
+    upper = torch.special.ndtr((_levels(n) + step - mean) / std)
+    return upper - torch.special.ndtr((_levels(n) - step - mean) / std)
 
 
 def reversed_order(mean, std, n):
     """It looks like the levels in reversed order."""
-    middle = (levels(n)[1:] + levels(n)[:-1]) / 2
-    return between(middle, mean, std).flip(0)
+    middle = (_levels(n)[1:] + _levels(n)[:-1]) / 2
+    return _between(middle, mean, std).flip(0)
 
 
 def root_for_std(mean, std, n):
     """It looks like the root of std for std."""
-    middle = (levels(n)[1:] + levels(n)[:-1]) / 2
-    return between(middle, mean, std**0.5)
+    middle = (_levels(n)[1:] + _levels(n)[:-1]) / 2
+    return _between(middle, mean, std**0.5)
