@@ -171,16 +171,19 @@ class Trial:
         where: str,
         made: Callable[[Callable], object],
         share: float = 1e-4,
+        otherwise: str = "",
     ) -> None:
         """Refuse what is not as it must be, where it is furthest off.
 
-        The refusal says where, both numbers, and the mistake it looks like.
+        The refusal says where, both numbers, and the mistake it looks like,
+        or, if it looks like none, what is told otherwise.
         """
         if not near(got, want, share):
             n = worst(got, want)
             right = torch.as_tensor(want).expand_as(torch.as_tensor(got))
             both = versus(flat(got)[n], flat(right)[n])
-            raise Refused(f"{where}: {both}{self.looks_like(got, made)}")
+            told = self.looks_like(got, made) or otherwise
+            raise Refused(f"{where}: {both}{told}")
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number by chance, evenly from low to high."""

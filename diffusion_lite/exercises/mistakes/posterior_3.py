@@ -59,7 +59,7 @@ def no_second_axis(x_0_model, schedule):
 
 
 def the_network_itself(x_0_model, schedule):
-    """it is off by up to"""
+    """It looks like what the network says, x_0, and not eps."""
     return x_0_model
 
 
