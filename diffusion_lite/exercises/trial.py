@@ -182,7 +182,8 @@ class Trial:
             n = worst(got, want)
             right = torch.as_tensor(want).expand_as(torch.as_tensor(got))
             both = versus(flat(got)[n], flat(right)[n])
-            told = self.looks_like(got, made) or otherwise
+            told = self.looks_like(got, made, min(share, 1e-4))
+            told = told or otherwise
             raise Refused(f"{where}: {both}{told}")
 
     def uniform(self, low: float, high: float) -> float:

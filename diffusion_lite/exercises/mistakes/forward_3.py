@@ -46,6 +46,11 @@ def one_too_many(T):
     return float((1 - _line(T + 1)).prod())
 
 
+def last_step_alone(T):
+    """It looks like the last step alone."""
+    return 1 - float(_line(T)[-1])
+
+
 def all_of_them(T):
     """and not a number"""
     return (1 - _line(T)).cumprod(0)
@@ -62,16 +67,16 @@ def last_left_out(T):
 
 
 def divided_by_T(T):
-    """It looks like a line that is divided by T"""
+    """It looks like a line that is divided by T: T betas have T - 1 gaps."""
     return math.prod(1 - (1e-4 + i * (0.02 - 1e-4) / T) for i in range(T))
 
 
 def divided_by_T_from_1(T):
-    """and begins after its start."""
+    """It looks like a line divided by T, that begins after its start."""
     steps = range(1, T + 1)
     return math.prod(1 - (1e-4 + i * (0.02 - 1e-4) / T) for i in steps)
 
 
 def nothing_left(T):
-    """, not 0."""
+    """something is always left"""
     return 0.0

@@ -13,7 +13,7 @@ def _walk(x, schedule, noise_of, generator, power=0.5, keep=0.5):
 
 
 def uniform_noise(x, schedule, generator):
-    """is the noise uniform, rand for randn?"""
+    """Is the noise uniform, rand for randn?"""
     return _walk(x, schedule, torch.rand, generator)
 
 
@@ -22,7 +22,7 @@ def beta_without_root(x, schedule, generator):
     return _walk(x, schedule, torch.randn, generator, power=1)
 
 
-def uniform_noise_of_the_right_width(x, schedule, generator):
+def uniform_noise_of_variance_1(x, schedule, generator):
     """its fourth moment is"""
 
     def noise_of(shape, generator):
@@ -32,7 +32,7 @@ def uniform_noise_of_the_right_width(x, schedule, generator):
 
 
 def alpha_without_root(x, schedule, generator):
-    """is x multiplied by the root of alpha"""
+    """Is x multiplied by the root of alpha"""
     return _walk(x, schedule, torch.randn, generator, keep=1)
 
 
@@ -68,7 +68,7 @@ def one_noise_for_a_point(x, schedule, generator):
 
 
 def one_noise_for_all_entries(x, schedule, generator):
-    """torch.randn(x.shape) draws one noise for each entry."""
+    """torch.randn(x.shape) gives each entry a noise of its own."""
 
     def noise_of(shape, generator):
         return torch.randn(shape[0], generator=generator)
@@ -77,7 +77,7 @@ def one_noise_for_all_entries(x, schedule, generator):
 
 
 def uniform_and_shifted(x, schedule, generator):
-    """uniform noise, shifted: its variance is 1/12"""
+    """It looks like uniform noise, shifted: its variance is 1/12."""
 
     def noise_of(shape, generator):
         return torch.rand(shape, generator=generator) - 0.5
@@ -86,7 +86,7 @@ def uniform_and_shifted(x, schedule, generator):
 
 
 def uniform_from_minus_1(x, schedule, generator):
-    """uniform noise from -1 to 1: its variance is 1/3"""
+    """It looks like uniform noise from -1 to 1: its variance is 1/3."""
 
     def noise_of(shape, generator):
         return 2 * torch.rand(shape, generator=generator) - 1
@@ -95,13 +95,13 @@ def uniform_from_minus_1(x, schedule, generator):
 
 
 def chance_of_its_own(x, schedule, generator):
-    """Draw the noise from the generator that is given"""
+    """Take the noise from the generator that is given"""
     own = torch.Generator().manual_seed(0)
     return _walk(x, schedule, torch.randn, own)
 
 
 def another_source(x, schedule, generator):
-    """Draw the noise from the generator that is given"""
+    """Take the noise from the generator that is given"""
     return _walk(
         x, schedule, lambda shape, generator: torch.randn(shape), generator
     )
