@@ -54,7 +54,7 @@ def simple(t, schedule):
 
 
 def beta_tilde(t, schedule):
-    """It looks like the price with the variance beta-tilde, not beta"""
+    """It looks like the variance beta-tilde, or alpha_bar one step early."""
     left = schedule.alpha[t] * (1 - schedule.alpha_bar[t - 1])
     return float(schedule.beta[t] / (2 * left))
 
@@ -66,6 +66,6 @@ def in_bits(t, schedule):
 
 
 def alpha_bar_of_the_step_before(t, schedule):
-    """or alpha_bar_{t-1} for alpha_bar_t."""
+    """or alpha_bar one step early."""
     left = schedule.alpha[t] * (1 - schedule.alpha_bar[t - 1])
     return schedule.beta[t] / (2 * left)

@@ -14,26 +14,26 @@ def _levels(n):
 
 
 def no_tails(mean, std, n):
-    """do both outer levels get their tails?"""
+    """Do both outer levels get their tails?"""
     half = 1 / (n - 1)
     upper = torch.special.ndtr((_levels(n) + half - mean) / std)
     return upper - torch.special.ndtr((_levels(n) - half - mean) / std)
 
 
 def density(mean, std, n):
-    """It looks like the density at each level"""
+    """It looks like the density at each level, not between two borders."""
     p = torch.distributions.Normal(mean, std).log_prob(_levels(n)).exp()
     return p * 2 / (n - 1)
 
 
 def divided_density(mean, std, n):
-    """It looks like the density at each level"""
+    """It looks like the density at each level, not between two borders."""
     p = torch.distributions.Normal(mean, std).log_prob(_levels(n)).exp()
     return p / p.sum()
 
 
 def borders_on_the_levels(mean, std, n):
-    """are the borders half a step away from it?"""
+    """It looks like borders on the levels, not half way between them."""
     return _between(_levels(n)[1:], mean, std)
 
 
@@ -52,22 +52,32 @@ def one_too_many(mean, std, n):
     return _between(_levels(n), mean, std)
 
 
+def below_0(mean, std, n):
+    """one probability is below 0"""
+    return -_between((_levels(n)[1:] + _levels(n)[:-1]) / 2, mean, std)
+
+
+def not_half_way(mean, std, n):
+    """Are the borders half way to its neighbours?"""
+    return _between(0.3 * _levels(n)[1:] + 0.7 * _levels(n)[:-1], mean, std)
+
+
 def no_lower_tail(mean, std, n):
-    """do both outer levels get their tails?"""
+    """Do both outer levels get their tails?"""
     below = _levels(n) - 1 / (n - 1)
     p = torch.special.ndtr((below - mean) / std)
     return torch.cat([p, torch.ones(1)]).diff()
 
 
 def no_upper_tail(mean, std, n):
-    """do both outer levels get their tails?"""
+    """Do both outer levels get their tails?"""
     above = _levels(n) + 1 / (n - 1)
     p = torch.special.ndtr((above - mean) / std)
     return torch.cat([torch.zeros(1), p]).diff()
 
 
 def a_whole_step(mean, std, n):
-    """more than 1: the levels overlap."""
+    """more than 1, the levels overlap:"""
     step = 2 / (n - 1)
     upper = torch.special.ndtr((_levels(n) + step - mean) / std)
     return upper - torch.special.ndtr((_levels(n) - step - mean) / std)

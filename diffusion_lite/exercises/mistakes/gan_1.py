@@ -50,6 +50,24 @@ def pushes_out(theta, psi, gamma):
     return _velocity(theta, psi, -gamma)
 
 
+def wrong_variable(theta, psi, gamma):
+    """It looks like a penalty with the wrong variable."""
+    d_theta, d_psi = _velocity(theta, psi, 0.0)
+    return d_theta, d_psi - gamma * theta
+
+
+def generators_sigmoid(theta, psi, gamma):
+    """It looks like the generator's sigmoid."""
+    d_theta, _ = _velocity(theta, psi, gamma)
+    return d_theta, -theta * torch.sigmoid(-psi * theta) - gamma * psi
+
+
+def no_inner_slope(theta, psi, gamma):
+    """It looks like no inner slope psi."""
+    _, d_psi = _velocity(theta, psi, gamma)
+    return torch.sigmoid(-psi * theta), d_psi
+
+
 def discriminator_down(theta, psi, gamma):
     """It looks like a discriminator that goes down."""
     d_theta, d_psi = _velocity(theta, psi, gamma)

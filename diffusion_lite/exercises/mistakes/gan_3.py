@@ -8,14 +8,20 @@ def _parts(a, b):
     return d.mean(), d.std(), len(d), stats.t.ppf(0.975, len(d) - 1)
 
 
+def without_sign(a, b):
+    """It looks like the mean's size, without its sign."""
+    mean, std, n, t = _parts(a, b)
+    return mean.abs(), t * std / n**0.5
+
+
 def other_way_round(a, b):
     """It looks like b - a."""
     mean, std, n, t = _parts(a, b)
     return -mean, t * std / n**0.5
 
 
-def known_width(a, b):
-    """It looks like 1.96, which is for a known width."""
+def known_deviation(a, b):
+    """It looks like 1.96, which is for a known standard deviation."""
     mean, std, n, _ = _parts(a, b)
     return mean, 1.96 * std / n**0.5
 
@@ -32,14 +38,14 @@ def no_root(a, b):
     return mean, t * std
 
 
-def whole_width(a, b):
-    """It looks like the whole width, not half of it."""
+def whole_interval(a, b):
+    """It looks like the whole interval, not half of it."""
     mean, std, n, t = _parts(a, b)
     return mean, 2 * t * std / n**0.5
 
 
 def not_paired(a, b):
-    """It looks like two samples that know nothing of each other."""
+    """It looks like two samples that know nothing of each other, not pairs."""
     mean, _, n, t = _parts(a, b)
     return mean, t * ((a.var() + b.var()) / n) ** 0.5
 
@@ -62,13 +68,25 @@ def ends(a, b):
     return mean - t * std / n**0.5, mean + t * std / n**0.5
 
 
-def without_sign(a, b):
-    """It looks like the mean's size, without its sign."""
+def exchanged(a, b):
+    """It looks like the half width."""
     mean, std, n, t = _parts(a, b)
-    return mean.abs(), t * std / n**0.5
+    return t * std / n**0.5, mean
+
+
+def median(a, b):
+    """It looks like the median."""
+    _, std, n, t = _parts(a, b)
+    return (a - b).median(), t * std / n**0.5
+
+
+def divided_by_n(a, b):
+    """It looks like a spread divided by n, not n - 1."""
+    mean, _, n, t = _parts(a, b)
+    return mean, t * (a - b).std(correction=0) / n**0.5
 
 
 def by_ttest_ind(a, b):
-    """nothing of each other, by ttest_ind."""
+    """It looks like two samples, not pairs, by ttest_ind."""
     low, high = stats.ttest_ind(a, b).confidence_interval(0.95)
     return (low + high) / 2, (high - low) / 2
