@@ -21,7 +21,7 @@ import yaml
 from nbformat import NotebookNode
 
 from diffusion_lite.exercises import check
-from diffusion_lite.exercises.mistakes import mistakes
+from diffusion_lite.exercises.trial import mistakes
 
 ROOT = Path(__file__).resolve().parent.parent
 HIDDEN = {"solution", "remove-cell"}

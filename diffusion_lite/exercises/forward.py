@@ -7,13 +7,13 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from diffusion_lite.exercises.mistakes import looked_for
 from diffusion_lite.exercises.trial import (
     Refused,
     Trial,
     advising,
     exercise,
     expect,
+    looked_for,
     near,
     versus,
 )
@@ -167,7 +167,7 @@ def the_walk_that_is_wrong(trial: Trial) -> str:
 
     False alarms: eight bounds of five standard errors: below 1e-5 in all.
     """
-    one_step = Schedule(torch.tensor([0.9995]).double())
+    one_step = Schedule.from_betas(torch.tensor([0.9995]).double())
     many = linear_schedule(10)
     few = torch.zeros(5, 2).double()  # at first, so that no mistake is large
     with advising(EACH, "size of tensor", "shape"):

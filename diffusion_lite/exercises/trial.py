@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import importlib
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from diffusion_lite.exercises.mistakes import looked_for
 from diffusion_lite.schedules import Schedule
 
 SECONDS = 5.0
@@ -22,6 +22,9 @@ SECONDS = 5.0
 
 EXERCISES: dict[str, Callable] = {}
 """Each exercise's check: from a Trial to what it tried, or Refused."""
+
+MISTAKES = "diffusion_lite.exercises.mistakes"
+"""Where they are; not imported here, for a notebook shut in has none."""
 
 
 class Refused(Exception):
@@ -36,6 +39,26 @@ def exercise(name: str) -> Callable:
         return check
 
     return enter
+
+
+def mistakes(name: str) -> list[Callable]:
+    """Return the likely mistakes of an exercise, in their order."""
+    module = importlib.import_module(f"{MISTAKES}.{name.replace('-', '_')}")
+    return [
+        value
+        for key, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+        and not key.startswith("_")
+    ]
+
+
+def looked_for(name: str) -> list[Callable]:
+    """Return the mistakes that are known by what they return."""
+    return [
+        mistake
+        for mistake in mistakes(name)
+        if mistake.__doc__.startswith("It looks like ")
+    ]
 
 
 @dataclass(frozen=True, repr=False)

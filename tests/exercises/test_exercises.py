@@ -16,7 +16,7 @@ import torch
 
 from diffusion_lite import exercises
 from diffusion_lite.exercises import check, names
-from diffusion_lite.exercises.mistakes import mistakes
+from diffusion_lite.exercises.trial import mistakes
 from diffusion_lite.parameterization import eps_from_x_0
 from diffusion_lite.posterior import (
     posterior_mean_from_eps,

@@ -8,26 +8,3 @@ second formula. Any other docstring is a part of what the check says itself,
 of a shape, an error, a property. The checks, their tests and the teacher's
 book all read the mistakes here.
 """
-
-import importlib
-from collections.abc import Callable
-
-
-def mistakes(name: str) -> list[Callable]:
-    """Return the likely mistakes of an exercise, in their order."""
-    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    return [
-        value
-        for key, value in vars(module).items()
-        if getattr(value, "__module__", None) == module.__name__
-        and not key.startswith("_")
-    ]
-
-
-def looked_for(name: str) -> list[Callable]:
-    """Return the mistakes that are known by what they return."""
-    return [
-        mistake
-        for mistake in mistakes(name)
-        if mistake.__doc__.startswith("It looks like ")
-    ]
