@@ -36,7 +36,11 @@
   }
 
   // The part of a widget's model that a live figure uses.
-  /** @type {(traits: Traits, save: (state: Record<string, string>) => void) => Model & { changed(): void }} */
+  /**
+   * @type {(
+   *   traits: Traits, save: (state: Record<string, string>) => void,
+   * ) => Model & { changed(): void }}
+   */
   function modelOf(traits, save) {
     /** @type {Set<() => void>} */
     const followers = new Set();
@@ -77,7 +81,11 @@
   }
 
   // A script is in the page as text; a Blob gives it an address.
-  /** @type {(text: string) => Promise<{ name: string, render(place: Place): void }>} */
+  /**
+   * @type {(
+   *   text: string,
+   * ) => Promise<{ name: string, render(place: Place): void }>}
+   */
   async function imported(text) {
     const blob = new Blob([text], { type: "text/javascript" });
     const url = URL.createObjectURL(blob);
@@ -96,7 +104,11 @@
 
   // Start a figure in a place inside `root`, and let it follow the address from
   // then on. `still`, if there is one, is the figure that it takes the place of.
-  /** @type {(traits: Traits, el: HTMLElement, root: Element, still: Element | null) => Promise<void>} */
+  /**
+   * @type {(
+   *   traits: Traits, el: HTMLElement, root: Element, still: Element | null,
+   * ) => Promise<void>}
+   */
   async function run(traits, el, root, still) {
     style(traits._css);
     const figure = await imported(traits._esm);

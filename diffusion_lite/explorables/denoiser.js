@@ -28,7 +28,12 @@ const LEVELS = "0123456789abcdefg";
 
 // out[o, n] = bias[o] + sum over k of weight[o, k] rows[n, k]. Four rows at a
 // time, for each weight is then fetched once for four products.
-/** @type {(weight: Float64Array, bias: Float64Array | null, rows: Float64Array, size: number) => Float64Array} */
+/**
+ * @type {(
+ *   weight: Float64Array, bias: Float64Array | null, rows: Float64Array,
+ *   size: number,
+ * ) => Float64Array}
+ */
 export function product(weight, bias, rows, size) {
   const [outs, count] = [weight.length / size, rows.length / size];
   const out = new Float64Array(outs * count);
@@ -65,7 +70,11 @@ export function product(weight, bias, rows, size) {
 }
 
 // The 3x3 neighbourhood of each place, one a row; beyond the edge it is 0.
-/** @type {(x: Vector, channels: number, side: number, stride: number) => Float64Array} */
+/**
+ * @type {(
+ *   x: Vector, channels: number, side: number, stride: number,
+ * ) => Float64Array}
+ */
 function patches(x, channels, side, stride) {
   const places = side / stride;
   const rows = new Float64Array(places * places * channels * 9);
@@ -83,7 +92,12 @@ function patches(x, channels, side, stride) {
   return rows;
 }
 
-/** @type {(net: Network, name: string, x: Vector, channels: number, side: number, stride?: number) => Float64Array} */
+/**
+ * @type {(
+ *   net: Network, name: string, x: Vector, channels: number, side: number,
+ *   stride?: number,
+ * ) => Float64Array}
+ */
 export function conv(net, name, x, channels, side, stride = 1) {
   const rows = patches(x, channels, side, stride);
   return product(
@@ -94,7 +108,11 @@ export function conv(net, name, x, channels, side, stride = 1) {
   );
 }
 
-/** @type {(net: Network, name: string, rows: Float64Array, size: number) => Float64Array} */
+/**
+ * @type {(
+ *   net: Network, name: string, rows: Float64Array, size: number,
+ * ) => Float64Array}
+ */
 const linear = (net, name, rows, size) =>
   product(net[`${name}.weight`], net[`${name}.bias`], rows, size);
 
@@ -106,7 +124,11 @@ function transposed(x, n) {
 }
 
 // Normalise groups of eight channels, then scale and shift each channel.
-/** @type {(net: Network, name: string, x: Float64Array, channels: number) => Float64Array} */
+/**
+ * @type {(
+ *   net: Network, name: string, x: Float64Array, channels: number,
+ * ) => Float64Array}
+ */
 export function groupNorm(net, name, x, channels) {
   const [weight, bias] = [net[`${name}.weight`], net[`${name}.bias`]];
   const area = x.length / channels;
@@ -130,7 +152,12 @@ const silu = (x) => x.map((v) => v / (1 + Math.exp(-v)));
 /** @type {(x: Float64Array, y: Float64Array) => Float64Array} */
 const added = (x, y) => x.map((v, i) => v + y[i]);
 
-/** @type {(net: Network, name: string, x: Float64Array, into: number, out: number, side: number, emb: Float64Array) => Float64Array} */
+/**
+ * @type {(
+ *   net: Network, name: string, x: Float64Array, into: number, out: number,
+ *   side: number, emb: Float64Array,
+ * ) => Float64Array}
+ */
 export function resBlock(net, name, x, into, out, side, emb) {
   const film = linear(net, `${name}.time`, emb, emb.length);
   const area = side * side;
@@ -148,7 +175,11 @@ export function resBlock(net, name, x, into, out, side, emb) {
   return added(shortcut, h);
 }
 
-/** @type {(net: Network, name: string, x: Float64Array, channels: number) => Float64Array} */
+/**
+ * @type {(
+ *   net: Network, name: string, x: Float64Array, channels: number,
+ * ) => Float64Array}
+ */
 export function attention(net, name, x, channels) {
   const count = x.length / channels;
   const normed = groupNorm(net, `${name}.norm`, x, channels);
@@ -187,7 +218,11 @@ const upsampled = (x, side) =>
   });
 
 // eps_hat for one picture x at step t (networks.UNet).
-/** @type {(net: Network, width: number, x: Vector, t: number, side?: number) => Float64Array} */
+/**
+ * @type {(
+ *   net: Network, width: number, x: Vector, t: number, side?: number,
+ * ) => Float64Array}
+ */
 export function unet(net, width, x, t, side = SIZE) {
   const half = side / 2;
   let emb = timeEmbedding(t, 2 * width);

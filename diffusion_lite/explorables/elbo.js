@@ -18,13 +18,17 @@ import { explorable } from "./shared/stage.js";
  * @typedef {Frame & { dots: Point[] }} LossFrame
  */
 
-// ---- maths (compared with Python in tests/explorables/test_explorables_elbo.py) ---------
+// ---- maths (compared with Python in its test) -------------------------------
 
 const LINE = linspace(-7, 7, 281);
 
 // What is seen at each x of the line after noising to alphaBar: the density
 // there, and the variance of eps that is left (mixtures.eps_variance).
-/** @type {(mixture: Mixture, alphaBar: number, x: number) => { density: number, variance: number }} */
+/**
+ * @type {(
+ *   mixture: Mixture, alphaBar: number, x: number,
+ * ) => { density: number, variance: number }}
+ */
 function seenAt({ weights, means, variances }, alphaBar, x) {
   const noise = 1 - alphaBar;
   let [density, score, second] = [0, 0, 0];
@@ -89,14 +93,22 @@ const VARIANCES = {
 };
 
 // What one more of squared error costs at t, in nats (elbo.elbo_weight).
-/** @type {(alphaBar: Vector, t: number, variance: string, loss: number) => number} */
+/**
+ * @type {(
+ *   alphaBar: Vector, t: number, variance: string, loss: number,
+ * ) => number}
+ */
 export function elboWeight(alphaBar, t, variance, loss) {
   const step = stepAt(alphaBar, t);
   return step.taken / (2 * VARIANCES[variance](step, loss));
 }
 
 // The terms L_0 to L_T, in nats (elbo.elbo_from_loss).
-/** @type {(loss: Vector, alphaBar: Vector, variance: string) => Float64Array} */
+/**
+ * @type {(
+ *   loss: Vector, alphaBar: Vector, variance: string,
+ * ) => Float64Array}
+ */
 export function elboFromLoss(loss, alphaBar, variance) {
   const T = alphaBar.length - 1;
   const terms = new Float64Array(T + 1);
@@ -160,7 +172,11 @@ const KEPT = { most: 100 };
 /** @param {Mixture} mixture */
 function solver(mixture) {
   const exact = entropy(mixture);
-  /** @type {(schedule: string, T: number) => Record<"alphaBar" | "floor", Float64Array>} */
+  /**
+   * @type {(
+   *   schedule: string, T: number,
+   * ) => Record<"alphaBar" | "floor", Float64Array>}
+   */
   const chain = memo((schedule, T) => {
     const alphaBar = SCHEDULES[schedule](T);
     return { alphaBar, floor: alphaBar.map((a) => floorAt(mixture, a)) };
@@ -265,7 +281,12 @@ function legend(pen, frame) {
 }
 
 // The area between two curves.
-/** @type {(pen: Pen, frame: Frame, xs: number[], lower: number[], upper: number[], color: string, share: number) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Frame, xs: number[], lower: number[], upper: number[],
+ *   color: string, share: number,
+ * ) => void}
+ */
 function band({ ctx }, frame, xs, lower, upper, color, share) {
   ctx.save();
   ctx.beginPath();
@@ -371,7 +392,11 @@ function drawTerms(pen, { T, terms, best }) {
   legend(pen, frame);
 }
 
-/** @type {(pen: Pen, frame: Frame, costs: Float64Array, best: Float64Array) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Frame, costs: Float64Array, best: Float64Array,
+ * ) => void}
+ */
 function drawBars({ ctx, model, exact, ink }, frame, costs, best) {
   const slot = frame.x(1) - frame.x(0);
   const wide = slot > 4 ? 0.8 * slot : Math.max(slot, 1.5);
@@ -442,7 +467,11 @@ function drawSum(pen, y, { title, parts, names, unit, whole, ends }) {
 }
 
 // Words in several colours, from right to left.
-/** @type {(pen: Pen, x: number, y: number, words: [text: string, color: string][]) => void} */
+/**
+ * @type {(
+ *   pen: Pen, x: number, y: number, words: [text: string, color: string][],
+ * ) => void}
+ */
 function writeBack(pen, x, y, words) {
   for (const [text, color] of words) {
     pen.ctx.fillStyle = color;
@@ -560,7 +589,11 @@ function keys(key, state) {
   return to === undefined ? undefined : { knot: clamp(to, 0, 5) };
 }
 
-/** @type {(solve: Solve) => ViewOptions<State, LossFrame, { i: number, off: number }>["drag"]} */
+/**
+ * @type {(
+ *   solve: Solve,
+ * ) => ViewOptions<State, LossFrame, { i: number, off: number }>["drag"]}
+ */
 const dragDots = (solve) => ({
   down(at, state, { dots }) {
     const i = nearest(dots, at);

@@ -25,7 +25,7 @@ import { explorable } from "./shared/stage.js";
 const T = 1000;
 const PIXELS = 64;
 
-// ---- maths (compared with Python in tests/explorables/test_explorables_forward.py) --------------
+// ---- maths (compared with Python in its test) -------------------------------
 
 /** @type {(mixture: Mixture, x: number) => number} */
 export const density = ({ weights, means, variances }, x) =>
@@ -50,7 +50,11 @@ export function klToNoise(mixture) {
 export const snr = (alphaBar) => alphaBar / (1 - alphaBar);
 
 // p(eight | x_t), Bayes' rule over all pictures (forward.class_probs).
-/** @type {(xt: Vector, alphaBar: number, images: Vector, eight: number[]) => number} */
+/**
+ * @type {(
+ *   xt: Vector, alphaBar: number, images: Vector, eight: number[],
+ * ) => number}
+ */
 export function probEight(xt, alphaBar, images, eight) {
   const size = xt.length;
   const root = Math.sqrt(alphaBar);
@@ -67,7 +71,11 @@ export function probEight(xt, alphaBar, images, eight) {
 }
 
 // Between the places that Python computed, straight lines in log SNR.
-/** @type {(alphaBar: number, logSnr: number[], accuracy: number[]) => number} */
+/**
+ * @type {(
+ *   alphaBar: number, logSnr: number[], accuracy: number[],
+ * ) => number}
+ */
 export function accuracyAt(alphaBar, logSnr, accuracy) {
   const last = logSnr.length - 1;
   const now = Math.log(snr(alphaBar));

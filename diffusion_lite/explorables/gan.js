@@ -13,7 +13,7 @@ import { explorable } from "./shared/stage.js";
  * @typedef {[a: number, b: number, da: number, db: number]} Pulls
  */
 
-// ---- maths (compared with dirac_gan.py in tests/explorables/test_explorables_gan.py) -------
+// ---- maths (compared with dirac_gan.py in its test) -------------------------
 
 /** @type {(u: number) => number} */
 const sigmoid = (u) => 1 / (1 + Math.exp(-u));
@@ -50,7 +50,11 @@ function slopesOfSpeed(game, theta, psi) {
 }
 
 // Where a game pulls, with its penalty (dirac_gan.with_r1, with_consensus).
-/** @type {(rules: Omit<Rules, "order" | "h">, theta: number, psi: number) => Pair} */
+/**
+ * @type {(
+ *   rules: Omit<Rules, "order" | "h">, theta: number, psi: number,
+ * ) => Pair}
+ */
 export function velocity({ game, penalty, gamma }, theta, psi) {
   const [dTheta, dPsi] = pure(game, theta, psi);
   if (penalty === "r1") return [dTheta, dPsi - gamma * psi];
@@ -175,7 +179,12 @@ function drawField(pen, frame, rules) {
   ctx.restore();
 }
 
-/** @type {(ctx: CanvasRenderingContext2D, x: number, y: number, long: number, angle: number) => void} */
+/**
+ * @type {(
+ *   ctx: CanvasRenderingContext2D, x: number, y: number, long: number,
+ *   angle: number,
+ * ) => void}
+ */
 function drawArrow(ctx, x, y, long, angle) {
   ctx.save();
   ctx.translate(x, y);

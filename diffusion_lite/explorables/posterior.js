@@ -33,12 +33,16 @@ import { explorable } from "./shared/stage.js";
  * }} Solved
  */
 
-// ---- maths (compared with Python in tests/explorables/test_explorables_posterior.py) ----
+// ---- maths (compared with Python in its test) -------------------------------
 //
 // Everywhere alphaBarS is what is left before the step, beta the step.
 
 // The weights of x_0 and x_t in the posterior's mean (posterior.py).
-/** @type {(alphaBarS: number, beta: number) => { ofX0: number, ofXt: number }} */
+/**
+ * @type {(
+ *   alphaBarS: number, beta: number,
+ * ) => { ofX0: number, ofXt: number }}
+ */
 export function weights(alphaBarS, beta) {
   const noise = 1 - alphaBarS * (1 - beta);
   return {
@@ -47,7 +51,11 @@ export function weights(alphaBarS, beta) {
   };
 }
 
-/** @type {(x0: number, xt: number, alphaBarS: number, beta: number) => number} */
+/**
+ * @type {(
+ *   x0: number, xt: number, alphaBarS: number, beta: number,
+ * ) => number}
+ */
 export function posteriorMean(x0, xt, alphaBarS, beta) {
   const { ofX0, ofXt } = weights(alphaBarS, beta);
   return ofX0 * x0 + ofXt * xt;
@@ -99,7 +107,11 @@ export const mixtureDensity = (mixture, x) =>
   Math.exp(logDensityOf(mixture)(x));
 
 // q(x_{t-1} | x_t), a mixture again (mixtures.reverse).
-/** @type {(mixture: Mixture, xt: number, alphaBarS: number, beta: number) => Mixture} */
+/**
+ * @type {(
+ *   mixture: Mixture, xt: number, alphaBarS: number, beta: number,
+ * ) => Mixture}
+ */
 export function reverseMixture(mixture, xt, alphaBarS, beta) {
   const alpha = 1 - beta;
   const before = noised(mixture, alphaBarS);
@@ -124,7 +136,11 @@ export function gaussianFit({ weights, means, variances }) {
 }
 
 // From where to where both a mixture and a Gaussian have all their mass.
-/** @type {(mixture: Mixture, mean: number, variance: number) => [number, number]} */
+/**
+ * @type {(
+ *   mixture: Mixture, mean: number, variance: number,
+ * ) => [number, number]}
+ */
 function reach({ means, variances }, mean, variance) {
   const wide = 9 * Math.sqrt(Math.max(...variances));
   const far = 7 * Math.sqrt(variance);
@@ -137,7 +153,11 @@ function reach({ means, variances }, mean, variance) {
 // KL(p || N(mean, variance)) in nats, by quadrature (mixtures.kl_to_normal).
 // Both densities integrate to 1, so n - p may be added to the integrand. It is
 // then nowhere below 0, and no small divergence is lost in a difference.
-/** @type {(p: Mixture, mean: number, variance: number, points?: number) => number} */
+/**
+ * @type {(
+ *   p: Mixture, mean: number, variance: number, points?: number,
+ * ) => number}
+ */
 export function klToNormal(p, mean, variance, points = 801) {
   const [low, high] = reach(p, mean, variance);
   const step = (high - low) / (points - 1);
@@ -157,7 +177,12 @@ export function klToNormal(p, mean, variance, points = 801) {
 }
 
 // What a Gaussian step costs at one x_t.
-/** @type {(mixture: Mixture, xt: number, alphaBarS: number, beta: number, points?: number) => number} */
+/**
+ * @type {(
+ *   mixture: Mixture, xt: number, alphaBarS: number, beta: number,
+ *   points?: number,
+ * ) => number}
+ */
 export function klOfStep(mixture, xt, alphaBarS, beta, points) {
   const reverse = reverseMixture(mixture, xt, alphaBarS, beta);
   const { mean, variance } = gaussianFit(reverse);
@@ -165,7 +190,11 @@ export function klOfStep(mixture, xt, alphaBarS, beta, points) {
 }
 
 // The power of beta with which that cost falls, here.
-/** @type {(mixture: Mixture, xt: number, alphaBarS: number, beta: number) => number} */
+/**
+ * @type {(
+ *   mixture: Mixture, xt: number, alphaBarS: number, beta: number,
+ * ) => number}
+ */
 export function powerOfStep(mixture, xt, alphaBarS, beta) {
   const ratio = 1.02;
   const [less, more] = [beta / ratio, beta * ratio].map((b) =>
@@ -192,7 +221,12 @@ const known = ({ mode }) => mode === "known";
 const hidden = ({ mode }) => mode === "hidden";
 
 // The mixture that the reader has made of the one handed over.
-/** @type {(modes: { weight: number, left: number, right: number }, variances: number[]) => Mixture} */
+/**
+ * @type {(
+ *   modes: { weight: number, left: number, right: number },
+ *   variances: number[],
+ * ) => Mixture}
+ */
 const mixtureOf = ({ weight, left, right }, variances) => ({
   weights: [weight, 1 - weight],
   means: [left, right],
@@ -200,7 +234,11 @@ const mixtureOf = ({ weight, left, right }, variances) => ({
 });
 
 // Prior, likelihood and posterior: each a mean and a variance.
-/** @type {(state: State) => Record<"prior" | "likelihood" | "posterior", Pair>} */
+/**
+ * @type {(
+ *   state: State,
+ * ) => Record<"prior" | "likelihood" | "posterior", Pair>}
+ */
 function ends({ x0, xt, alphaBarS, power }) {
   const beta = 10 ** power;
   return {
@@ -287,7 +325,11 @@ const MARGIN = 38;
 const REACH = 26;
 
 // A symbol with something below it.
-/** @type {(pen: Pen, name: string, below: string, x: number, y: number) => void} */
+/**
+ * @type {(
+ *   pen: Pen, name: string, below: string, x: number, y: number,
+ * ) => void}
+ */
 function symbol({ ctx, font, ink }, name, below, x, y) {
   const family = font.slice(font.indexOf("px") + 3);
   ctx.fillStyle = ink;
@@ -352,7 +394,11 @@ function drawDot(pen, { x, y }, color) {
 }
 
 // From a dot to the middle of what follows from it on the line of x_{t-1}.
-/** @type {(pen: Pen, edges: Layout, from: Point, to: Point, color: string) => void} */
+/**
+ * @type {(
+ *   pen: Pen, edges: Layout, from: Point, to: Point, color: string,
+ * ) => void}
+ */
 function drawThread(pen, { left, right }, from, to, color) {
   const { ctx } = pen;
   ctx.save();
@@ -459,7 +505,11 @@ function betaAxes(pen, options) {
   });
 }
 
-/** @type {(pen: Pen, frame: Frame, power: number, places: [number, string][]) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Frame, power: number, places: [number, string][],
+ * ) => void}
+ */
 function drawNow(pen, frame, power, places) {
   const { ctx, ink } = pen;
   const x = frame.x(power);
@@ -528,7 +578,11 @@ function sayTooSmall(pen, frame) {
 // ---- what can be dragged ----------------------------------------------------
 
 // A dot moves along its line, from where it was taken hold of.
-/** @type {(sliders: Sliders) => ViewOptions<State, Rails, { key: Dot["key"], off: number }>["drag"]} */
+/**
+ * @type {(
+ *   sliders: Sliders,
+ * ) => ViewOptions<State, Rails, { key: Dot["key"], off: number }>["drag"]}
+ */
 const dragDots = (sliders) => ({
   down(at, state, { dots }) {
     const found = nearest(dots, at);
@@ -540,7 +594,11 @@ const dragDots = (sliders) => ({
 });
 
 // In the lower view the dot is on a rod, and all of it can be taken hold of.
-/** @type {(slider: RangeControl<State>) => ViewOptions<State, Frame, { off: number }>["drag"]} */
+/**
+ * @type {(
+ *   slider: RangeControl<State>,
+ * ) => ViewOptions<State, Frame, { off: number }>["drag"]}
+ */
 const dragBeta = (slider) => ({
   down(at, { power }, { x }) {
     const off = at.x - x(power);
@@ -587,7 +645,11 @@ const titlesOf = ({ data, noise, model, exact }) => ({
   ]),
 });
 
-/** @type {(solve: Solve, sliders: Sliders, colors: Colors) => ViewOptions<State>[]} */
+/**
+ * @type {(
+ *   solve: Solve, sliders: Sliders, colors: Colors,
+ * ) => ViewOptions<State>[]}
+ */
 function viewsOf(solve, sliders, colors) {
   const titles = titlesOf(colors);
   return [

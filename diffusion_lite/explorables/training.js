@@ -55,7 +55,11 @@ function quickSilu(x) {
 }
 
 // weight x + bias, for one vector x.
-/** @type {(weight: Float64Array, bias: Float64Array, x: Float64Array) => Float64Array} */
+/**
+ * @type {(
+ *   weight: Float64Array, bias: Float64Array, x: Float64Array,
+ * ) => Float64Array}
+ */
 function affine(weight, bias, x) {
   return bias.map((b, o) => {
     let sum = b;
@@ -95,7 +99,12 @@ export function mlpAt(net, t) {
 
 // Rows o and o + 1 of silu(weight h + bias), for four points at once: what is
 // fetched is used for several products.
-/** @type {(weight: Float64Array, bias: Float64Array, o: number, h: Float64Array, out: Float64Array) => void} */
+/**
+ * @type {(
+ *   weight: Float64Array, bias: Float64Array, o: number, h: Float64Array,
+ *   out: Float64Array,
+ * ) => void}
+ */
 function twoRows(weight, bias, o, h, out) {
   const width = bias.length;
   let a = bias[o];
@@ -175,7 +184,11 @@ function mlp(net, layers, x) {
 }
 
 // E[eps | x_t] of many points (mixtures.optimal_eps).
-/** @type {(mixture: PlaneMixture, alphaBar: number) => (x: Vector) => Float64Array} */
+/**
+ * @type {(
+ *   mixture: PlaneMixture, alphaBar: number,
+ * ) => (x: Vector) => Float64Array}
+ */
 export function exactAt({ weights, means, variances }, alphaBar) {
   const noise = 1 - alphaBar;
   const root = Math.sqrt(alphaBar);
@@ -311,7 +324,11 @@ function planeMixture({ mixture: { weights, means, variances } }) {
 }
 
 // The denoiser that a state asks for. It is made ready once for each t.
-/** @type {(data: Data, mixture: PlaneMixture) => (state: State) => (x: Vector, t: number) => Vector} */
+/**
+ * @type {(
+ *   data: Data, mixture: PlaneMixture,
+ * ) => (state: State) => (x: Vector, t: number) => Vector}
+ */
 function denoisersOf({ alpha_bar: alphaBar, ...data }, mixture) {
   const { steps } = data;
   const nets = steps.length
@@ -328,7 +345,11 @@ function denoisersOf({ alpha_bar: alphaBar, ...data }, mixture) {
 }
 
 // The noise of the random steps: the same for all denoisers.
-/** @type {(length: number, seed: number) => (t: number, from: number, count: number) => Float32Array} */
+/**
+ * @type {(
+ *   length: number, seed: number,
+ * ) => (t: number, from: number, count: number) => Float32Array}
+ */
 function noiseOf(length, seed) {
   const all = memo((/** @type {number} */ t) =>
     normals(length, seed * 1009 + t),
@@ -345,7 +366,11 @@ function samplingOf(data) {
   const T = alphaBar.length - 1;
   const mixture = planeMixture(data);
   const denoiserOf = denoisersOf(data, mixture);
-  /** @type {(start: Float32Array, state: State, seed: number) => Trajectories} */
+  /**
+   * @type {(
+   *   start: Float32Array, state: State, seed: number,
+   * ) => Trajectories}
+   */
   const from = (start, state, seed) => {
     const eps = denoiserOf(state);
     const noise = noiseOf(start.length, seed);
@@ -382,7 +407,11 @@ function samplingOf(data) {
 
 // The share of points near a mode (three standard deviations), each mode's
 // share of all points, and the largest error of one.
-/** @type {(x: Vector, mixture: PlaneMixture) => { near: number, off: number, shares: number[] }} */
+/**
+ * @type {(
+ *   x: Vector, mixture: PlaneMixture,
+ * ) => { near: number, off: number, shares: number[] }}
+ */
 export function nearModes(x, { weights, means, variances }) {
   const counts = weights.map(() => 0);
   let near = 0;
@@ -456,7 +485,11 @@ function planeOf({ width, height }, cover) {
   };
 }
 
-/** @type {(pen: Pen, frame: Plane, x: Vector, color: string, size: number) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, x: Vector, color: string, size: number,
+ * ) => void}
+ */
 function drawPoints({ ctx }, frame, x, color, size) {
   ctx.fillStyle = color;
   for (let n = 0; n < x.length; n += 2)
@@ -495,7 +528,11 @@ function drawModes(pen, frame, { weights, means, variances }) {
   }
 }
 
-/** @type {(pen: Pen, frame: Plane, path: Trajectories, n: number, color: string) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, path: Trajectories, n: number, color: string,
+ * ) => void}
+ */
 function drawPath(pen, frame, { T, at }, n, color) {
   const { ctx } = pen;
   ctx.beginPath();
@@ -517,7 +554,11 @@ function drawPath(pen, frame, { T, at }, n, color) {
   ctx.stroke();
 }
 
-/** @type {(pen: Pen, frame: Plane, state: State, sampling: Sampling) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, state: State, sampling: Sampling,
+ * ) => void}
+ */
 function drawDrops(pen, frame, state, sampling) {
   if (!state.drops) return;
   const { ctx } = pen;
@@ -575,7 +616,12 @@ function keys(key, { cross, drops }) {
   return { cross: `${round(x + dx)},${round(y + dy)}` };
 }
 
-/** @type {(pen: Pen, frame: Plane, state: State, stage: Stage<State>, sampling: Sampling) => void} */
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, state: State, stage: Stage<State>,
+ *   sampling: Sampling,
+ * ) => void}
+ */
 function drawCloud(pen, frame, state, stage, sampling) {
   const { t, denoiser } = state;
   const cloud = sampling.cloud(state);
@@ -631,7 +677,11 @@ const planeView = (sampling) => ({
 });
 
 // Play in one direction; pressed again, pause.
-/** @type {(sampling: Sampling, motion: Motion, way: number) => Button<State>["press"]} */
+/**
+ * @type {(
+ *   sampling: Sampling, motion: Motion, way: number,
+ * ) => Button<State>["press"]}
+ */
 const play =
   ({ T }, motion, way) =>
   (stage) => {
@@ -689,7 +739,11 @@ function denoiserControls(steps) {
   ];
 }
 
-/** @type {(data: Data, sampling: Sampling, motion: Motion) => Control<State>[]} */
+/**
+ * @type {(
+ *   data: Data, sampling: Sampling, motion: Motion,
+ * ) => Control<State>[]}
+ */
 const controlsOf = ({ steps }, sampling, motion) => [
   playButton(sampling, motion),
   { label: "Backwards", press: play(sampling, motion, 1) },
@@ -736,7 +790,11 @@ const fixed = (values) =>
   }));
 
 // A frame of play: a little further on the way.
-/** @type {(sampling: Sampling, motion: Motion, cover: boolean) => Figure<State>["tick"]} */
+/**
+ * @type {(
+ *   sampling: Sampling, motion: Motion, cover: boolean,
+ * ) => Figure<State>["tick"]}
+ */
 function ticker(sampling, motion, cover) {
   const { T } = sampling;
   let resting = 0;
@@ -768,7 +826,12 @@ function qualityOf(sampling) {
 }
 
 // Each mode's share of the points, beside its share of the mixture.
-/** @type {(quality: (state: State) => Quality, mixture: PlaneMixture, colors: Colors) => ViewOptions<State>} */
+/**
+ * @type {(
+ *   quality: (state: State) => Quality, mixture: PlaneMixture,
+ *   colors: Colors,
+ * ) => ViewOptions<State>}
+ */
 function sharesView(quality, { weights }, { model: orange, exact: green }) {
   const most = 1.6 * Math.max(...weights);
   return {
@@ -802,7 +865,11 @@ function sharesView(quality, { weights }, { model: orange, exact: green }) {
   };
 }
 
-/** @type {(quality: (state: State) => Quality, data: Data) => (state: State) => Value[]} */
+/**
+ * @type {(
+ *   quality: (state: State) => Quality, data: Data,
+ * ) => (state: State) => Value[]}
+ */
 const valuesOf =
   (quality, { excess }) =>
   (state) => {

@@ -4,7 +4,11 @@
 
 import { readValue } from "./controls.js";
 
-/** @type {(control: Control<any>) => control is Exclude<Control<any>, Button<any>>} */
+/**
+ * @type {(
+ *   control: Control<any>,
+ * ) => control is Exclude<Control<any>, Button<any>>}
+ */
 const hasValue = (control) => "key" in control;
 
 /** @type {(controls: Control<any>[]) => Record<string, unknown>} */
@@ -33,7 +37,11 @@ export function readState(controls, asked) {
   return { wanted, wrong };
 }
 
-/** @type {(controls: Control<any>[], state: Record<string, unknown>) => Record<string, unknown>} */
+/**
+ * @type {(
+ *   controls: Control<any>[], state: Record<string, unknown>,
+ * ) => Record<string, unknown>}
+ */
 export function changesOf(controls, state) {
   const start = startOf(controls);
   return Object.fromEntries(

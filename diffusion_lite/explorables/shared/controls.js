@@ -8,7 +8,11 @@ import { clamp } from "./numbers.js";
 // the value, or undefined where it is none that the control allows.
 
 // The nearest value that a slider has.
-/** @type {(value: number, slider: Pick<RangeControl<any>, "min" | "max" | "step">) => number} */
+/**
+ * @type {(
+ *   value: number, slider: Pick<RangeControl<any>, "min" | "max" | "step">,
+ * ) => number}
+ */
 export const onGrid = (value, { min, max, step = 1 }) =>
   Number(
     (min + step * Math.round((clamp(value, min, max) - min) / step)).toFixed(9),
@@ -21,7 +25,11 @@ const range = {
     if (!(number >= slider.min && number <= slider.max)) return undefined;
     return onGrid(number, slider);
   },
-  /** @type {(control: RangeControl<any>, set: (value: number) => void) => Made} */
+  /**
+   * @type {(
+   *   control: RangeControl<any>, set: (value: number) => void,
+   * ) => Made}
+   */
   make({ min, max, step = 1, label }, set) {
     const input = element("input", { type: "range", min, max, step });
     const output = element("output");
@@ -43,7 +51,11 @@ const choice = {
   /** @type {(control: ChoiceControl<any>, value: any) => string | undefined} */
   read: ({ options }, value) =>
     options.some(([name]) => name === value) ? value : undefined,
-  /** @type {(control: ChoiceControl<any>, set: (value: string) => void) => Made} */
+  /**
+   * @type {(
+   *   control: ChoiceControl<any>, set: (value: string) => void,
+   * ) => Made}
+   */
   make({ label, options }, set) {
     const group = `choice-${Math.random().toString(36).slice(2)}`;
     const inputs = options.map(([value]) =>

@@ -1,7 +1,11 @@
 // @ts-check
 // What Python hands over (explorable.py), and the checks that it came whole.
 
-/** @type {(buffer: any, count: number, width: number, name: string) => ArrayBuffer} */
+/**
+ * @type {(
+ *   buffer: any, count: number, width: number, name: string,
+ * ) => ArrayBuffer}
+ */
 function bytesOf(buffer, count, width, name) {
   const length = buffer?.byteLength;
   if (length !== count * width)
@@ -34,7 +38,11 @@ export function halves(buffer, count, name = "data") {
 
 // Networks of one shape, one after another in a buffer of half precision: for
 // each, its weights by their names. `sizes` is [name, count], in their order.
-/** @type {(sizes: [string, number][], buffer: Bytes, count?: number) => Network[]} */
+/**
+ * @type {(
+ *   sizes: [string, number][], buffer: Bytes, count?: number,
+ * ) => Network[]}
+ */
 export function networks(sizes, buffer, count = 1) {
   const each = sizes.reduce((sum, [, size]) => sum + size, 0);
   const all = Float64Array.from(halves(buffer, count * each, "weights"));

@@ -116,7 +116,11 @@ export function curve({ ctx }, frame, xs, ys, color, style = {}) {
   ctx.restore();
 }
 
-/** @type {(pen: Pen, x: number, y: number, radius: number, color: string) => void} */
+/**
+ * @type {(
+ *   pen: Pen, x: number, y: number, radius: number, color: string,
+ * ) => void}
+ */
 export function dot({ ctx }, x, y, radius, color) {
   ctx.beginPath();
   ctx.arc(x, y, radius, 0, 2 * Math.PI);
@@ -134,7 +138,11 @@ export function handle(pen, x, y, color) {
 }
 
 // A square grey picture, values in [-1, 1], ink +1 on white paper.
-/** @type {(pen: Pen, pixels: Vector, x: number, y: number, size: number) => void} */
+/**
+ * @type {(
+ *   pen: Pen, pixels: Vector, x: number, y: number, size: number,
+ * ) => void}
+ */
 export function picture({ ctx }, pixels, x, y, size) {
   const n = Math.sqrt(pixels.length);
   const edge = (/** @type {number} */ i) => Math.round((i * size) / n);
