@@ -40,10 +40,10 @@ teacher: .venv/.installed ## labs, solutions, likely mistakes and rubric: _build
 	@$(BIN)/python tools/editions.py teacher
 
 bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
-	@$(BIN)/python benchmarks/training.py
+	@$(BIN)/python -m experiments.training.quality
 
 contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (an hour, two cores)
-	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/contest.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.contest.hold
 
 lint: .venv/.installed ## check style, and that nothing generated is committed
 	$(BIN)/ruff check
