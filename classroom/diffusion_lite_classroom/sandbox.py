@@ -71,10 +71,10 @@ def bubblewrap(scratch: str, fonts: str) -> list[str]:
     Nothing is writable but the scratch folder: /proc neither, for to its
     /proc/sys root may write without any capability.
     """
-    line = "bwrap --unshare-all --unshare-user --disable-userns --cap-drop ALL"
+    line = "--unshare-all --unshare-user --disable-userns --cap-drop ALL"
     line += " --die-with-parent --new-session"
     line += " --proc /proc --remount-ro /proc --dev /dev --remount-ro /dev"
-    found = line.split()
+    found = [shutil.which("bwrap") or "bwrap", *line.split()]
     for path in readable():
         found += ["--ro-bind-try", path, path]
     exercises = PACKAGE / "exercises"

@@ -48,7 +48,7 @@ exercises.Verdict = trial.Refused = Right
 trial.EXERCISES.clear()
 trial.expect = trial.near = lambda *given, **named: True
 torch.equal = torch.allclose = lambda *given: True
-torch.Tensor.__eq__ = torch.Tensor.__le__ = lambda *given: True
+torch.Tensor.__le__ = lambda *given: torch.ones(1).bool()
 builtins.abs = lambda x: 0
 """
 
@@ -101,10 +101,11 @@ raise RuntimeError(f"spoilt {done}")
 """
 
 SPY = """
-import os
+import os, sys
 found = []
 for top in TARGETS:
     for folder, _, names in os.walk(top):
+        if folder.startswith((sys.prefix, sys.base_prefix)): continue
         for name in names:
             try: found.append(open(os.path.join(folder, name)).read(9))
             except (OSError, UnicodeDecodeError): pass
