@@ -41,7 +41,7 @@ IMPORT = re.compile(
     r"from diffusion_lite import (\([\w\s,]+\)|[\w ,]+)"
     r"|diffusion_lite\.([\w.]+)"
 )
-LISTED = re.compile(r"\b(?:root|file): *([^\s#]+)")
+LISTED = re.compile(r"\b(?:root|file): *([^\s#,}]+)")
 ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
     "GOMP_SPINCOUNT": "20000",  # as in the Makefile, which says why

@@ -12,13 +12,15 @@ next one goes on from there.
 """
 
 import asyncio
+import atexit
 import json
 import os
 import re
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -34,6 +36,8 @@ from nbformat import NotebookNode
 
 # A kernel with threads waits for its neighbours' threads.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Seconds that the house allows: a guess, where a page was never executed.
+LIMIT = {".ipynb": 90.0, ".md": 10.0}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -46,15 +50,15 @@ class Progress:
     """How far it is, and about how long it will take.
 
     Attributes:
-        expected: Seconds that each page took last time, where that is known.
+        known: Seconds that a page took last time.
         total: How many pages there are to do.
         jobs: How many run at once.
     """
 
-    expected: dict[str, float]
+    known: dict[str, float]
     total: int
     jobs: int
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
     running: dict[str, float] = field(default_factory=dict)
     waiting: deque[str] = field(default_factory=deque)
     done: int = 0
@@ -64,30 +68,22 @@ class Progress:
         if self.done == self.total:
             return f"{head}, in {minutes(time.monotonic() - self.began)}"
         names = ", ".join(map(title, self.running))
-        left = self.left()
-        tail = "" if left is None else f"; about {minutes(left)} more"
-        return f"{head}, running: {names}{tail}"
+        return f"{head}, running: {names}; about {minutes(self.left())} more"
 
-    def left(self) -> float | None:
-        """Return the seconds left; None where nothing is known yet."""
-        if not self.expected:
-            return None
+    def left(self) -> float:
+        """Return about how many seconds are left."""
         now = time.monotonic()
         rest = [
-            max(self.guess(name) - (now - began), 0.0)
+            max(guess(name, self.known) - (now - began), 0.0)
             for name, began in self.running.items()
         ]
-        rest += [self.guess(name) for name in self.waiting]
-        return max(sum(rest) / self.jobs, *rest, 0.0)
+        rest += [guess(name, self.known) for name in self.waiting]
+        return max(sum(rest) / self.jobs, *rest)
 
-    def guess(self, name: str) -> float:
-        """Return a page's seconds last time, or those of others like it."""
-        if name in self.expected:
-            return self.expected[name]
-        folder = name.split("/")[0]
-        alike = [s for n, s in self.expected.items() if n.startswith(folder)]
-        known = alike or list(self.expected.values())
-        return sum(known) / len(known)
+
+def guess(name: str, known: dict[str, float]) -> float:
+    """Return a page's seconds last time; at first, what it may take."""
+    return known.get(name, LIMIT[Path(name).suffix])
 
 
 def minutes(seconds: float) -> str:
@@ -105,8 +101,10 @@ def title(name: str) -> str:
 
 def cores() -> int:
     """Return how many pages run at once: JOBS, or as many as cores."""
-    if "JOBS" in os.environ:
-        return max(1, int(os.environ["JOBS"]))
+    if asked := os.environ.get("JOBS"):
+        if not asked.isdecimal() or int(asked) < 1:
+            sys.exit(f"JOBS is {asked}, but must be 1, 2 or more.")
+        return int(asked)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -151,12 +149,12 @@ class Executor:
                 self.notebooks[name] = notebook
         if not self.notebooks:
             return
-        seconds = self.seconds()
-        names = sorted(self.notebooks, key=in_order(seconds))
-        jobs = min(cores(), len(names))
-        progress = Progress(seconds, len(names), jobs)
-        progress.waiting.extend(names)
-        print(f"Executing {len(names)} pages and labs:", flush=True)
+        known, total = self.seconds(), len(self.notebooks)
+        progress = Progress(known, total, min(cores(), total))
+        progress.waiting.extend(
+            sorted(self.notebooks, key=lambda name: -guess(name, known))
+        )
+        print(f"Executing {total} pages and labs:", flush=True)
         in_a_thread(self.side_by_side(progress))
 
     def read(self, page: Path) -> NotebookNode | None:
@@ -201,7 +199,6 @@ class Executor:
             took = time.monotonic() - began
             del progress.running[name]
             progress.done += 1
-            progress.expected[name] = took
             self.store(name, took)
         print(progress, flush=True)
 
@@ -218,6 +215,9 @@ class Executor:
             await client.async_execute(env=self.environment)
         except (CellControlSignal, RuntimeError) as error:
             raise Failed(complaint(name, notebook, error)) from None
+        finally:
+            # nbclient forgets to, where a start is cut short.
+            atexit.unregister(client._cleanup_kernel)
 
     def store(self, name: str, took: float) -> None:
         """Put a page's results into the cache, and note how long it took."""
@@ -232,16 +232,6 @@ class Executor:
         file = self.root / "_build" / "seconds.json"
         known = {**self.seconds(), name: round(took, 1)}
         file.write_text(json.dumps(known, indent=1))
-
-
-def in_order(seconds: dict[str, float]) -> Callable[[str], tuple]:
-    """Return a key that puts the longest first; of the unknown, labs."""
-    longest = float("inf")
-    return lambda name: (
-        -seconds.get(name, longest),
-        not name.endswith(".ipynb"),
-        name,
-    )
 
 
 def complaint(name: str, notebook: NotebookNode, error: Exception) -> str:
@@ -259,7 +249,7 @@ def complaint(name: str, notebook: NotebookNode, error: Exception) -> str:
     return f"{name}, {where}: {said}"
 
 
-def in_a_thread(work) -> None:
+def in_a_thread(work: Coroutine) -> None:
     """Run a coroutine to its end in a thread; Ctrl-C here cancels it.
 
     In the main thread each client of nbclient would take Ctrl-C for itself,
@@ -268,13 +258,13 @@ def in_a_thread(work) -> None:
     """
     loop = asyncio.SelectorEventLoop()
     task = loop.create_task(work)
-    future: list[BaseException] = []
+    failed: list[BaseException] = []
 
     def run() -> None:
         try:
             loop.run_until_complete(task)
         except BaseException as error:
-            future.append(error)
+            failed.append(error)
         finally:
             loop.close()
 
@@ -287,5 +277,5 @@ def in_a_thread(work) -> None:
         loop.call_soon_threadsafe(task.cancel)
         thread.join()
         raise
-    if future:
-        raise future[0]
+    if failed:
+        raise failed[0]
