@@ -5,23 +5,24 @@ Import the modules by name, for example
 a module imports only from floors below its own:
 
 0. ``arguments``         what a function accepts: batches and time steps
-   ``schedules``         how much noise each step adds
-1. ``forward``           q(x_t | x_{t-1}) and q(x_t | x_0)
+1. ``schedules``         how much noise each step adds
+2. ``types``             what the parts hand to one another: protocols
+   ``forward``           q(x_t | x_{t-1}) and q(x_t | x_0)
    ``parameterization``  eps, x_0, v and score: four names of one thing
    ``mixtures``          a Gaussian mixture, where everything is exact
-2. ``posterior``         q(x_{t-1} | x_t, x_0)
+3. ``posterior``         q(x_{t-1} | x_t, x_0)
    ``data``              2-D distributions, the 8x8 digits, your own pictures
-3. ``elbo``              what the likelihood bound is made of
+4. ``elbo``              what the likelihood bound is made of
    ``networks``          an MLP for points, a U-Net for pictures
-   ``dirac_gan``            the adversarial game of two numbers
-4. ``training``          the loop that learns, as a generator
-   ``sampling``          the loop that draws, as a generator
-5. ``gan``               generator and discriminator, and their game
+   ``dirac_gan``         the adversarial game of two numbers
+5. ``training``          the loop that learns, as a generator
+   ``sampling``          the loop that samples, as a generator
+6. ``gan``               generator and discriminator, and their game
    ``vae``               a small latent, and a bound on log p(x)
    ``flow``              an invertible map, and an exact log p(x)
    ``metrics``           how good the samples are, and the floor
    ``plotting``          how it looks
-6. ``contest``           the families on one distribution, with one budget
+7. ``contest``           the families on one distribution, with one budget
    ``results``           what the contest found, and verdicts
    ``explorables``       live figures, each a class beside one script
    ``exercises``         checks of the readers' answers

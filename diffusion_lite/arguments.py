@@ -1,7 +1,9 @@
 """What a function accepts: batches of data and time steps.
 
-Every public function checks its arguments here, at the door, so that a
-mistake is named where it is made and never becomes a NaN later.
+Shapes and time steps are checked by every public function. Whether the
+numbers are finite is checked where data come in: by the loops that learn and
+sample, the mixtures and the metrics. The formulas in between are called at
+every step of a loop, and asking there would make a GPU wait.
 """
 
 import operator
@@ -11,7 +13,20 @@ from torch import Tensor
 
 
 def batch(name: str, x: Tensor) -> Tensor:
-    """Return x if it is a batch: a float tensor (B, ...), finite, B >= 1.
+    """Return x if it is a batch, and finite.
+
+    Raises:
+        ValueError: names the argument, what was given, what is allowed.
+    """
+    batch_shape(name, x)
+    if not bool(torch.isfinite(x).all()):
+        bad = int((~torch.isfinite(x)).sum())
+        raise ValueError(f"{name} must be finite, got {bad} NaN or infinity")
+    return x
+
+
+def batch_shape(name: str, x: Tensor) -> Tensor:
+    """Return x if it is a batch: a float tensor (B, ...), B >= 1.
 
     Raises:
         ValueError: names the argument, what was given, what is allowed.
@@ -24,9 +39,6 @@ def batch(name: str, x: Tensor) -> Tensor:
             f"{name} must be a batch (B, ...) of at least one example, "
             f"got shape {tuple(x.shape)}"
         )
-    if not bool(torch.isfinite(x).all()):
-        bad = int((~torch.isfinite(x)).sum())
-        raise ValueError(f"{name} must be finite, got {bad} NaN or infinity")
     return x
 
 
@@ -36,8 +48,8 @@ def same_shape(name_1: str, x_1: Tensor, name_2: str, x_2: Tensor) -> None:
     Raises:
         ValueError: names both arguments and both shapes.
     """
-    batch(name_1, x_1)
-    batch(name_2, x_2)
+    batch_shape(name_1, x_1)
+    batch_shape(name_2, x_2)
     if x_1.shape != x_2.shape:
         raise ValueError(
             f"{name_1} and {name_2} must have one shape, got "

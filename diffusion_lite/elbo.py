@@ -16,9 +16,7 @@ from diffusion_lite.posterior import (
     reverse_variance,
 )
 from diffusion_lite.schedules import Schedule
-
-Denoiser = Callable[[Tensor, Tensor], Tensor]
-"""Anything that maps x_t (B, ...) and t (B,) to eps_hat (B, ...)."""
+from diffusion_lite.types import Decoder, Denoiser, ReverseVariance
 
 
 def normal_kl(
@@ -191,7 +189,7 @@ def loss_by_time(
     return torch.tensor(losses, dtype=torch.float64)
 
 
-def optimal_reverse_variance(loss: Tensor) -> Callable:
+def optimal_reverse_variance(loss: Tensor) -> ReverseVariance:
     """Return the variance of p's steps that makes the bound smallest.
 
     variance(t, schedule) = beta-tilde_t + beta_t^2 / (alpha_t (1 -
@@ -209,7 +207,9 @@ def optimal_reverse_variance(loss: Tensor) -> Callable:
 
 
 def elbo_weight(
-    t: int | Tensor, schedule: Schedule, variance: Callable = forward_variance
+    t: int | Tensor,
+    schedule: Schedule,
+    variance: ReverseVariance = forward_variance,
 ) -> Tensor:
     """Return the bound's price of a squared error of eps at t, in nats.
 
@@ -251,8 +251,8 @@ def elbo_terms(
     schedule: Schedule,
     *,
     generator: torch.Generator,
-    variance: Callable = forward_variance,
-    decoder: Callable = normal_log_prob,
+    variance: ReverseVariance = forward_variance,
+    decoder: Decoder = normal_log_prob,
 ) -> Tensor:
     """Return the terms of the bound on -log p(x_0): nats, (T+1,).
 
@@ -282,7 +282,9 @@ def elbo_terms(
 
 
 def elbo_from_loss(
-    loss: Tensor, schedule: Schedule, variance: Callable = forward_variance
+    loss: Tensor,
+    schedule: Schedule,
+    variance: ReverseVariance = forward_variance,
 ) -> Tensor:
     """Return the bound's expected terms, given the loss at each t.
 
@@ -327,7 +329,7 @@ def _reverse_term(
     t: int,
     schedule: Schedule,
     generator: torch.Generator,
-    variance: Callable,
+    variance: ReverseVariance,
 ) -> Tensor:
     """Return L_{t-1}, t = 2..T, a scalar in float64, from one draw of x_t."""
     x_t, mean_hat = _step_back(eps_model, x_0, t, schedule, generator)
@@ -342,8 +344,8 @@ def _decoder_term(
     x_0: Tensor,
     schedule: Schedule,
     generator: torch.Generator,
-    variance: Callable,
-    decoder: Callable,
+    variance: ReverseVariance,
+    decoder: Decoder,
 ) -> Tensor:
     """Return L_0, a scalar in float64, from one draw of x_1."""
     _, mean_hat = _step_back(eps_model, x_0, 1, schedule, generator)

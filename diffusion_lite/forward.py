@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from diffusion_lite.arguments import (
     at,
     batch,
+    batch_shape,
     class_labels,
     one_step,
     same_shape,
@@ -28,13 +29,12 @@ def q_step(
     Shapes: x_s and eps (B, ...); t an int or (B,), 1..T.
 
     Raises:
-        ValueError: shapes differ, a value is not finite, t out of 1..T.
+        ValueError: shapes differ, t out of 1..T.
     """
     same_shape("x_s", x_s, "eps", eps)
-    return (
-        at((1 - schedule.beta).sqrt(), t, x_s, lowest=1) * x_s
-        + at(schedule.beta.sqrt(), t, x_s, lowest=1) * eps
-    )
+    keep = at((1 - schedule.beta).sqrt(), t, x_s, lowest=1)
+    add = at(schedule.beta.sqrt(), t, x_s, lowest=1)
+    return keep * x_s + add * eps
 
 
 def q_sample(
@@ -48,13 +48,11 @@ def q_sample(
     Shapes: x_0 and eps (B, ...); t an int or (B,), 0..T.
 
     Raises:
-        ValueError: shapes differ, a value is not finite, t out of 0..T.
+        ValueError: shapes differ, t out of 0..T.
     """
     same_shape("x_0", x_0, "eps", eps)
-    return (
-        at(schedule.alpha_bar.sqrt(), t, x_0) * x_0
-        + at((1 - schedule.alpha_bar).sqrt(), t, x_0) * eps
-    )
+    a, s = schedule.coefficients(t, like=x_0)
+    return a * x_0 + s * eps
 
 
 def q_mean_variance(
@@ -67,11 +65,11 @@ def q_mean_variance(
     Book: eq-q-jump. Source: Ho et al. 2020, eq. 4.
 
     Raises:
-        ValueError: a value is not finite, t out of 0..T.
+        ValueError: x_0 is not a batch, t out of 0..T.
     """
-    batch("x_0", x_0)
-    mean = at(schedule.alpha_bar.sqrt(), t, x_0) * x_0
-    return mean, at(1 - schedule.alpha_bar, t, x_0)
+    batch_shape("x_0", x_0)
+    a, s = schedule.coefficients(t, like=x_0)
+    return a * x_0, s.square()
 
 
 def class_probs(

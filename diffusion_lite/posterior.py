@@ -20,7 +20,7 @@ def posterior_mean(
     Shapes: x_0 and x_t (B, ...); t an int or (B,), 1..T.
 
     Raises:
-        ValueError: shapes differ, a value is not finite, t out of 1..T.
+        ValueError: shapes differ, t out of 1..T.
     """
     same_shape("x_0", x_0, "x_t", x_t)
     alpha_bar_t = schedule.alpha_bar
@@ -46,7 +46,7 @@ def posterior_mean_from_eps(
     Shapes: x_t and eps (B, ...); t an int or (B,), 1..T.
 
     Raises:
-        ValueError: shapes differ, a value is not finite, t out of 1..T.
+        ValueError: shapes differ, t out of 1..T.
     """
     same_shape("x_t", x_t, "eps", eps)
     taken_off = schedule.beta / (1 - schedule.alpha_bar).sqrt()

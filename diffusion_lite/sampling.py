@@ -1,18 +1,18 @@
-"""The loop that draws. It is a generator: the caller owns the loop."""
+"""The loop that samples. It is a generator: the caller owns the loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from diffusion_lite.arguments import batch, one_step
-from diffusion_lite.elbo import Denoiser
 from diffusion_lite.parameterization import eps_from_x_0, x_0_from_eps
 from diffusion_lite.posterior import (
     posterior_mean_from_eps,
     posterior_variance,
 )
 from diffusion_lite.schedules import Schedule
+from diffusion_lite.types import Denoiser, ReverseVariance
 
 
 def ddpm_sample(
@@ -21,12 +21,12 @@ def ddpm_sample(
     schedule: Schedule,
     *,
     generator: torch.Generator,
-    variance: Callable = posterior_variance,
+    variance: ReverseVariance = posterior_variance,
     start: int | None = None,
 ) -> Iterator[Tensor]:
-    """Walk from noise to data; yield x_T, ..., x_0: T + 1 tensors.
+    """Sample step by step; yield x_T, ..., x_0: T + 1 tensors.
 
-    x_T is a draw of N(0, I), (B, ...), on the model's device; with a
+    x_T is a sample of N(0, I), (B, ...), on the model's device; with a
     ``start`` below T it is x_start, and start + 1 tensors are yielded. The
     variance of a step is posterior_variance or forward_variance; the last
     step adds no noise, whichever it is.
@@ -39,7 +39,7 @@ def ddpm_sample(
     """
     batch("x_T", x_T)
     start = schedule.T if start is None else one_step(start, 0, schedule.T)
-    return _walk(eps_model, x_T, start, schedule, generator, variance)
+    return _trajectory(eps_model, x_T, start, schedule, generator, variance)
 
 
 def ddpm_step(
@@ -48,7 +48,7 @@ def ddpm_step(
     t: int,
     z: Tensor,
     schedule: Schedule,
-    variance: Callable = posterior_variance,
+    variance: ReverseVariance = posterior_variance,
 ) -> Tensor:
     """Take one step of ddpm_sample: x_s from x_t, where s = t - 1.
 
@@ -86,13 +86,13 @@ def clamp_x_0(
     return clamped
 
 
-def _walk(
+def _trajectory(
     eps_model: Denoiser,
     x_t: Tensor,
     start: int,
     schedule: Schedule,
     generator: torch.Generator,
-    variance: Callable,
+    variance: ReverseVariance,
 ) -> Iterator[Tensor]:
     yield x_t
     for t in range(start, 0, -1):

@@ -13,6 +13,8 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from diffusion_lite.arguments import at
+
 MAX_ALPHA_BAR_T = 1e-3
 """A schedule with a larger alpha_bar_T warns: its x_T is not noise."""
 
@@ -22,24 +24,24 @@ MIN_ALPHA_BAR_T = 1e-60
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
-    """The variances beta_1..beta_T of a forward process.
+    """A forward process: how much noise each of its T steps adds.
 
-    Given beta as a tensor (T,), every table has T+1 entries, in float64:
-    ``beta[0] = 0`` and ``alpha_bar[0] = 1`` describe clean data.
+    Made by ``from_betas`` or ``from_alpha_bar``, or given the table beta
+    itself, (T+1,) with ``beta[0] = 0``. Every table has T+1 entries, in
+    float64: entry 0 describes clean data, so ``alpha_bar[0] = 1``.
 
     Warns if alpha_bar_T is above MAX_ALPHA_BAR_T: then sampling that starts
     from N(0, I) starts in the wrong place.
 
     Raises:
-        ValueError: beta is not (T,), has an entry outside (0, 1), or takes
-            away so much that alpha_bar_T is no number any more.
+        ValueError: beta is not such a table, has another entry outside
+            (0, 1), or leaves too little of x_0 for float32.
     """
 
     beta: Tensor
 
     def __post_init__(self) -> None:
-        beta = _inside_0_1(torch.as_tensor(self.beta))
-        object.__setattr__(self, "beta", torch.cat([beta.new_zeros(1), beta]))
+        object.__setattr__(self, "beta", _beta_table(self.beta))
         if self.alpha_bar[-1] < MIN_ALPHA_BAR_T:
             raise ValueError(
                 "beta must leave something of x_0 at T, at least alpha_bar_T "
@@ -51,6 +53,61 @@ class Schedule:
                 f"{MAX_ALPHA_BAR_T:g}. Use larger betas, or more of them.",
                 stacklevel=3,
             )
+
+    @classmethod
+    def from_betas(cls, beta: Tensor) -> "Schedule":
+        """Return the schedule of beta_1..beta_T, given as (T,).
+
+        Raises:
+            ValueError: beta is not (T,), or has an entry outside (0, 1).
+        """
+        beta = _row("beta", beta)
+        if len(beta) > 1 and beta[0] == 0:
+            raise ValueError(
+                "beta must be beta_1..beta_T, and its first entry is 0, as "
+                "in a table that starts with beta_0: leave that entry out"
+            )
+        return cls(torch.cat([beta.new_zeros(1), beta]))
+
+    @classmethod
+    def from_alpha_bar(cls, alpha_bar: Tensor) -> "Schedule":
+        """Return the schedule with this table of alpha_bar, (T+1,).
+
+        beta_t = 1 - alpha_bar_t / alpha_bar_{t-1}.
+
+        Raises:
+            ValueError: alpha_bar is not (T+1,), does not start with 1, or
+                does not fall from entry to entry.
+        """
+        alpha_bar = _row("alpha_bar", alpha_bar)
+        if len(alpha_bar) < 2 or alpha_bar[0] != 1:
+            raise ValueError(
+                "alpha_bar must have T+1 entries and start with alpha_bar_0 "
+                f"= 1, got {len(alpha_bar)}, the first {alpha_bar[0]:g}"
+            )
+        falls = (alpha_bar[1:] < alpha_bar[:-1]) & (alpha_bar[1:] > 0)
+        if not falls.all():
+            t = int((~falls).nonzero()[0, 0]) + 1
+            raise ValueError(
+                "alpha_bar must fall at every step and stay above 0, got "
+                f"{alpha_bar[t - 1]:g} and then {alpha_bar[t]:g} at t = {t}"
+            )
+        return cls.from_betas(1 - alpha_bar[1:] / alpha_bar[:-1])
+
+    def coefficients(
+        self, t: int | Tensor, *, like: Tensor, lowest: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """Return a and s of x_t = a x_0 + s eps, shaped to multiply ``like``.
+
+        a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t), each (B, 1, ..., 1)
+        with like's dtype and device, or (1, 1, ..., 1) for a single t.
+        Source: Ho et al. 2020, eq. 4.
+
+        Raises:
+            ValueError: t is out of lowest..T, or not one for each row.
+        """
+        a, s = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
+        return at(a, t, like, lowest), at(s, t, like, lowest)
 
     @property
     def T(self) -> int:
@@ -82,7 +139,7 @@ class Schedule:
 
     @property
     def prior_bits(self) -> float:
-        """What x_T tells of x_0, in bits per dimension: the ELBO's prior term.
+        """The ELBO's prior term, in bits per dimension.
 
         L_T = E KL(q(x_T | x_0) || N(0, I)) = -log2(1 - alpha_bar_T) / 2 for
         data with mean 0 and variance 1.
@@ -99,19 +156,33 @@ class Schedule:
         )
 
 
-def _inside_0_1(beta: Tensor) -> Tensor:
-    """Return beta in float64 if it is (T,) with all entries in (0, 1)."""
-    if beta.ndim != 1 or len(beta) == 0:
-        raise ValueError(f"beta must be (T,), got shape {tuple(beta.shape)}")
-    beta = beta.detach().to("cpu", torch.float64)
-    wrong = ~((1 - beta < 1) & (beta < 1))  # 1 - 1e-20 is 1: no step at all
-    if wrong.any():
-        t = int(wrong.nonzero()[0, 0]) + 1
+def _row(name: str, x: Tensor) -> Tensor:
+    """Return x in float64 on the CPU, if it is one row of numbers."""
+    x = torch.as_tensor(x)
+    if x.ndim != 1 or len(x) == 0:
         raise ValueError(
-            f"beta must lie strictly between 0 and 1, got "
-            f"beta_{t} = {beta[t - 1]:g}"
+            f"{name} must be one row of numbers, got shape {tuple(x.shape)}"
         )
-    return beta
+    return x.detach().to("cpu", torch.float64)
+
+
+def _beta_table(beta: Tensor) -> Tensor:
+    """Return beta in float64, if it is a table (T+1,) as Schedule's."""
+    beta = _row("beta", beta)
+    if len(beta) < 2 or beta[0] != 0:
+        raise ValueError(
+            "beta must have T+1 entries and start with beta_0 = 0, got "
+            f"{len(beta)}, the first {beta[0]:g}; for beta_1..beta_T there "
+            "is Schedule.from_betas"
+        )
+    inside = (1 - beta < 1) & (beta < 1)  # 1 - 1e-20 is 1: no step at all
+    if not inside[1:].all():
+        t = int((~inside[1:]).nonzero()[0, 0]) + 1
+        raise ValueError(
+            f"beta must lie strictly between 0 and 1, got beta_{t} = "
+            f"{beta[t]:g}"
+        )
+    return beta.clone()
 
 
 def linear_schedule(
@@ -120,7 +191,7 @@ def linear_schedule(
     """Return the DDPM paper's schedule: beta rises on a straight line.
 
     beta_1 and beta_T are those of the paper's thousand steps. Any other T
-    walks the same curve of alpha_bar in T strides, so alpha_bar_T, the
+    follows the same curve of alpha_bar in T strides, so alpha_bar_T, the
     total noise, is the same for every T:
     beta_t = 1 - alpha_bar(1000 t / T) / alpha_bar(1000 (t-1) / T), with
     log alpha_bar joined by straight lines between the thousand steps.
@@ -131,12 +202,20 @@ def linear_schedule(
         ValueError: T < 1, or beta_1 or beta_T outside (0, 1).
     """
     _at_least_one_step(T)
+    _check_inside_0_1(beta_1=beta_1, beta_T=beta_T)
     beta = torch.linspace(beta_1, beta_T, 1000, dtype=torch.float64)
-    _inside_0_1(beta)
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
     place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T
     strides = _joined_by_lines(log_alpha_bar, place).diff()
-    return Schedule(-strides.expm1())
+    return Schedule.from_betas(-strides.expm1())
+
+
+def _check_inside_0_1(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise ValueError(
+                f"{name} must lie strictly between 0 and 1, got {value:g}"
+            )
 
 
 def _joined_by_lines(values: Tensor, place: Tensor) -> Tensor:
@@ -161,7 +240,7 @@ def cosine_schedule(
     _check_cosine(T, s, beta_max)
     u = torch.arange(T + 1, dtype=torch.float64) / T
     f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
-    return Schedule((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+    return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))
 
 
 def _check_cosine(T: int, s: float, beta_max: float) -> None:

@@ -202,7 +202,7 @@ def the_walk_that_is_wrong(trial: Trial) -> str:
     False alarms: eight bounds of five standard errors: below 1e-5 in all.
     """
     n = 20_000
-    one_step = Schedule(torch.tensor([0.9995]).double())
+    one_step = Schedule.from_betas(torch.tensor([0.9995]).double())
     many = linear_schedule(10)
 
     def walked(start: Tensor, schedule: Schedule, seed: int) -> Tensor:

@@ -250,7 +250,7 @@ class Reader:
         "list": lambda self, parts: [self.value(v) for v in parts],
         "tuple": lambda self, parts: tuple(self.value(v) for v in parts),
         "generator": lambda self, seed: torch.Generator().manual_seed(seed),
-        "schedule": lambda self, beta: Schedule(self.value(beta)),
+        "schedule": lambda self, beta: Schedule.from_betas(self.value(beta)),
         "network": network,
         "function": lambda self, parts: self.far(*parts),
         "thing": lambda self, name: kind_named(name, object)(),

@@ -58,7 +58,7 @@ def best_accuracy(
     """
     log_snr = torch.linspace(9, -10, 77, dtype=torch.float64)
     alpha_bar = torch.cat([log_snr.new_ones(1), log_snr.sigmoid()])
-    schedule = Schedule(1 - alpha_bar[1:] / alpha_bar[:-1])
+    schedule = Schedule.from_alpha_bar(alpha_bar)
     x_0 = images.repeat(8, 1, 1, 1)
     accuracy = []
     for t in range(1, schedule.T + 1):

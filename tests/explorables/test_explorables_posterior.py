@@ -22,7 +22,7 @@ START = {"alphaBarS": 0.88, "power": -0.35, "x0": -1.4, "xt": 0.3}
 def two_steps(alpha_bar_s, beta):
     """A schedule whose second step is the one that the figure shows."""
     beta = [1 - alpha_bar_s, beta, 0.9999]  # the third only ends in noise
-    return Schedule(torch.tensor(beta).double())
+    return Schedule.from_betas(torch.tensor(beta).double())
 
 
 def steps(n, generator):

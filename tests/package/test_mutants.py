@@ -247,8 +247,8 @@ def score_over_variance(eps, t, schedule):
     return -eps / at(1 - schedule.alpha_bar, t, eps)
 
 
-def v_with_wrong_sign(x_0, eps, t, schedule):
-    v = v_from_x_0_eps(x_0, eps, t, schedule)
+def v_with_wrong_sign(x_0, t, eps, schedule):
+    v = v_from_x_0_eps(x_0, t, eps, schedule)
     return -v
 
 
@@ -333,13 +333,13 @@ def clamped_to_one(eps_model, schedule, low, high):
 def cosine_without_the_square(T=1000, s=0.008, beta_max=0.999):
     u = torch.arange(T + 1).double() / T
     f = ((u + s) / (1 + s) * torch.pi / 2).cos()
-    return Schedule((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+    return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))
 
 
 def linear_with_the_betas_kept(T=1000, beta_1=1e-4, beta_T=0.02):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Schedule(torch.linspace(beta_1, beta_T, T).double())
+        return Schedule.from_betas(torch.linspace(beta_1, beta_T, T).double())
 
 
 class LayersInAList(MLP):

@@ -156,8 +156,8 @@ def test_bad_input_is_named():
     x = torch.ones(2, 3)
     with pytest.raises(ValueError, match="x_0 and x_t must have one shape"):
         posterior_mean(x, torch.ones(3, 2), 1, COSINE)
-    with pytest.raises(ValueError, match="x_t must be finite"):
-        posterior_mean(x, x * math.inf, 1, COSINE)
+    with pytest.raises(ValueError, match="x_t must be a float tensor"):
+        posterior_mean(x, x.long(), 1, COSINE)
     with pytest.raises(ValueError, match="x_t and eps must have one shape"):
         posterior_mean_from_eps(x, 1, torch.ones(3, 2), COSINE)
     for variance in (-0.1, math.nan, math.inf):

@@ -19,7 +19,7 @@ def quiet(beta):
     """Build a schedule that leaves much of the data, without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return Schedule(torch.tensor(beta))
+        return Schedule.from_betas(torch.tensor(beta))
 
 
 def test_entry_0_is_clean_data():
@@ -130,16 +130,16 @@ def test_schedule_says_how_much_is_left():
 
 def test_schedule_warns_when_x_T_is_not_noise():
     with pytest.warns(UserWarning, match="x_T is not noise yet"):
-        schedule = Schedule(torch.full((100,), 0.01))
+        schedule = Schedule.from_betas(torch.full((100,), 0.01))
     assert float(schedule.alpha_bar[-1]) > 0.3
     with pytest.warns(UserWarning, match="alpha_bar_T=0.6"):
         linear_schedule(T=1000, beta_1=1e-4, beta_T=9e-4)
 
 
 def test_schedule_does_not_warn_at_the_threshold():
-    Schedule(torch.tensor([1 - 0.9995e-3], dtype=torch.float64))
+    Schedule.from_betas(torch.tensor([1 - 0.9995e-3], dtype=torch.float64))
     with pytest.warns(UserWarning, match="alpha_bar_T is above 0.001"):
-        Schedule(torch.tensor([1 - 1.0005e-3], dtype=torch.float64))
+        Schedule.from_betas(torch.tensor([1 - 1.0005e-3], dtype=torch.float64))
 
 
 @pytest.mark.parametrize(
@@ -148,25 +148,78 @@ def test_schedule_does_not_warn_at_the_threshold():
 def test_beta_outside_0_1_is_named(wrong):
     message = f"strictly between 0 and 1, got beta_2 = {wrong:g}"
     with pytest.raises(ValueError, match=message):
-        Schedule(torch.tensor([0.5, wrong, 0.5]))
+        Schedule.from_betas(torch.tensor([0.5, wrong, 0.5]))
 
 
 @pytest.mark.parametrize("beta", [0.5, [], [[0.5, 0.5]]])
 def test_beta_of_wrong_shape_is_named(beta):
-    with pytest.raises(ValueError, match=r"beta must be \(T,\), got shape"):
-        Schedule(torch.tensor(beta))
+    with pytest.raises(
+        ValueError, match=r"beta must be one row of numbers, got shape"
+    ):
+        Schedule.from_betas(torch.tensor(beta))
+
+
+def test_a_schedule_comes_back_from_its_own_tables():
+    schedule = cosine_schedule(50)
+    for again in (
+        Schedule(schedule.beta),
+        Schedule.from_betas(schedule.beta[1:]),
+        Schedule.from_alpha_bar(schedule.alpha_bar),
+    ):
+        torch.testing.assert_close(
+            again.alpha_bar, schedule.alpha_bar, rtol=1e-12, atol=0
+        )
+
+
+def test_the_two_forms_of_beta_are_told_apart():
+    schedule = cosine_schedule(50)
+    with pytest.raises(ValueError, match=r"beta_0: leave that entry out"):
+        Schedule.from_betas(schedule.beta)
+    with pytest.raises(ValueError, match=r"there is Schedule\.from_betas"):
+        Schedule(schedule.beta[1:])
+
+
+@pytest.mark.parametrize(
+    ("alpha_bar", "said"),
+    [
+        ([0.9, 0.5], "start with alpha_bar_0 = 1, got 2, the first 0.9"),
+        ([1.0], "must have T\\+1 entries"),
+        ([1.0, 0.5, 0.6], "got 0.5 and then 0.6 at t = 2"),
+        ([1.0, 0.5, 0.0], "stay above 0, got 0.5 and then 0 at t = 2"),
+        ([1.0, math.nan], "got 1 and then nan at t = 1"),
+        ([[1.0, 0.5]], "alpha_bar must be one row of numbers"),
+    ],
+)
+def test_a_wrong_alpha_bar_is_named(alpha_bar, said):
+    with pytest.raises(ValueError, match=said):
+        Schedule.from_alpha_bar(torch.tensor(alpha_bar))
+
+
+def test_coefficients_are_shaped_like_the_batch():
+    schedule, x = cosine_schedule(10), torch.ones(3, 2, 5)
+    a, s = schedule.coefficients(torch.tensor([0, 4, 10]), like=x)
+    assert a.shape == s.shape == (3, 1, 1)
+    assert a.dtype == torch.float32
+    assert (float(a[0]), float(s[0])) == (1.0, 0.0)
+    torch.testing.assert_close(a.square() + s.square(), torch.ones(3, 1, 1))
+    assert schedule.coefficients(4, like=x)[0].shape == (1, 1, 1)
+    with pytest.raises(ValueError, match="from 1 to 10"):
+        schedule.coefficients(0, like=x, lowest=1)
 
 
 def test_a_schedule_that_leaves_nothing_is_refused():
     with pytest.raises(ValueError, match="at least alpha_bar_T = 1e-60"):
-        Schedule(torch.full((400,), 0.9))
+        Schedule.from_betas(torch.full((400,), 0.9))
 
 
 def test_schedule_is_frozen_and_keeps_its_own_copy():
     beta = torch.full((10,), 0.6, dtype=torch.float64)
-    schedule = Schedule(beta)
+    schedule = Schedule.from_betas(beta)
     beta[0] = 0.1
     assert schedule.beta[1] == 0.6
+    again = Schedule(schedule.beta)
+    schedule.beta[1] = 0.2
+    assert again.beta[1] == 0.6
     with pytest.raises(AttributeError):
         schedule.beta = beta
 
@@ -178,11 +231,13 @@ def test_one_step_is_enough_and_a_thousand_the_default():
 
 def test_any_float_tensor_will_do_and_the_tables_are_float64():
     beta = torch.full((10,), 0.6, requires_grad=True)
-    schedule = Schedule(beta)
+    schedule = Schedule.from_betas(beta)
     assert schedule.alpha_bar.dtype == torch.float64
     assert not schedule.alpha_bar.requires_grad
     assert isinstance(schedule.prior_bits, float)
-    assert len({schedule, Schedule(beta)}) == 2  # compared as objects
+    assert (
+        len({schedule, Schedule.from_betas(beta)}) == 2
+    )  # compared as objects
 
 
 @pytest.mark.parametrize("make", [linear_schedule, cosine_schedule])
@@ -193,9 +248,9 @@ def test_T_must_be_a_whole_number(make, T):
 
 
 def test_named_schedules_check_their_own_arguments():
-    with pytest.raises(ValueError, match="beta_1000 = 1"):
+    with pytest.raises(ValueError, match=r"beta_T must lie .* got 1"):
         linear_schedule(beta_T=1.0)
-    with pytest.raises(ValueError, match="beta_1 = 0"):
+    with pytest.raises(ValueError, match=r"beta_1 must lie .* got 0"):
         linear_schedule(T=100, beta_1=0.0)
     for wrong in ({"s": -0.1}, {"beta_max": 1.0}, {"beta_max": 0.0}):
         with pytest.raises(ValueError, match="s must be at least 0"):
