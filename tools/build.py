@@ -17,13 +17,13 @@ What is needed only to build is imported only then: to find that nothing has
 changed takes a fraction of a second.
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import lock
@@ -141,7 +141,9 @@ def only_pages(
 def digests(root: Path) -> dict[str, str]:
     """Return a hash of every file that the book can be made of."""
     return {
-        file.relative_to(root).as_posix(): digest([file])
+        file.relative_to(root).as_posix(): sha256(
+            file.read_bytes()
+        ).hexdigest()
         for file in sources(root)
     }
 
@@ -158,10 +160,10 @@ def sources(root: Path) -> list[Path]:
 
 def digest(files: list[Path]) -> str:
     """Return a hash over the names and the contents of files."""
-    whole = hashlib.sha256()
+    whole = sha256()
     for file in files:
         whole.update(str(file).encode())
-        whole.update(hashlib.sha256(file.read_bytes()).digest())
+        whole.update(sha256(file.read_bytes()).digest())
     return whole.hexdigest()
 
 

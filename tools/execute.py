@@ -209,6 +209,7 @@ class Executor:
         client = NotebookClient(
             notebook,
             timeout=self.timeout,
+            record_timing=False,  # kept with a cell, it would change its hash
             resources={"metadata": {"path": folder}},
         )
         try:

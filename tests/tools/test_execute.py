@@ -183,7 +183,7 @@ def test_a_failing_cell_is_named_and_the_rest_is_kept(book):
     write(book, "two", "1 / 0")
     status, said = made(book, JOBS="1")
     assert status == 1
-    assert "book/two.md, cell 3, line 13: " in said
+    assert "book/two.md, cell 3, line 14: " in said
     assert "1 / 0" in said
     assert "ZeroDivisionError: division by zero" in said
     assert cached(book) == {"three", "one"}
