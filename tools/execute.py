@@ -152,7 +152,9 @@ class Executor:
         known, total = self.seconds(), len(self.notebooks)
         progress = Progress(known, total, min(cores(), total))
         progress.waiting.extend(
-            sorted(self.notebooks, key=lambda name: -guess(name, known))
+            sorted(
+                self.notebooks, key=lambda name: (-guess(name, known), name)
+            )
         )
         print(f"Executing {total} pages and labs:", flush=True)
         in_a_thread(self.side_by_side(progress))

@@ -144,8 +144,8 @@ def test_pages_meet_and_sphinx_executes_nothing(book):
 
 @slow
 def test_a_glued_value_comes_out_of_the_cache_and_is_never_stale(book):
-    there = "\nIt is {glue:text}`../book/one.md::answer`.\n"
-    write(book, "one", GLUED, "\nHere {glue:text}`answer`.\n")
+    there = "\nIt is {glue:text}`/book/one.md::answer:d`.\n"
+    write(book, "one", GLUED, "\nHere {glue:text}`answer:d`.\n")
     write(book, "two", "2", there)
     status, said = made(book)
     assert status == 0, said
