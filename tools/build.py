@@ -50,8 +50,9 @@ ENVIRONMENT = {
     "SPYDER": "",  # or tqdm.auto makes a widget that TQDM_DISABLE cannot stop
 }
 # IPython runs with a profile of the book's own, not with the reader's. Its
-# kernel is told not to warn that it speaks without encryption.
-KERNEL = 'c.IPKernelApp.log_level = "ERROR"\n'
+# kernel is told not to warn that it speaks without encryption, nor to print a
+# traceback of its own where it is stopped; what a cell raises is reported.
+KERNEL = 'c.IPKernelApp.log_level = "CRITICAL"\n'
 
 
 def main() -> None:

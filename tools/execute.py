@@ -269,6 +269,11 @@ def in_a_thread(work: Coroutine) -> None:
         except BaseException as error:
             failed.append(error)
         finally:
+            rest = asyncio.all_tasks(loop)
+            for each in rest:
+                each.cancel()
+            if rest:
+                loop.run_until_complete(asyncio.wait(rest))
             loop.close()
 
     thread = threading.Thread(target=run)
