@@ -1,0 +1,373 @@
+"""Grade one notebook: run it shut in, and check what it hands in.
+
+The checks run here. The notebook's process (``worker``) is asked for what
+its functions return, and for nothing else: it decides nothing, and knows
+neither the seed nor what is expected. If it ends or hangs it is killed, and
+a new one runs the notebook again, without the cell that was to blame.
+"""
+
+import json
+import os
+import re
+import secrets
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from socket import socketpair
+from tempfile import TemporaryDirectory
+
+import torch
+
+from diffusion_lite.exercises import CHAPTERS, SECONDS, check, names
+from diffusion_lite_classroom import sandbox
+from diffusion_lite_classroom.remote import Peer
+from diffusion_lite_classroom.wire import Late, Lost, Pipe, Reader
+
+LARGEST_NOTEBOOK = 20 * 2**20
+CELL_SECONDS = 60.0
+WATCH_SECONDS = 0.2
+START_SECONDS = 120.0
+RUNS = 6
+"""How often a notebook is run again, because a part of it hangs or dies."""
+
+NOT_HANDED_IN = "Not handed in."
+UNCHECKED = "Not checked: too much hangs or ends the process before it."
+
+SOLUTION = "### BEGIN SOLUTION"
+FULL_LAB = (
+    "This is a full lab, with the book's solutions: their cells were not run."
+)
+
+EACH_CHECK = 256 * 2**20
+"""How many bytes an answer may send during one check."""
+
+OWN_MEMORY = 4 * 2**30
+"""How much memory the grader of one notebook may take itself."""
+
+
+class Unreadable(Exception):
+    """A file is no notebook that can be run; the text says why."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How notebooks are run: shut in or not, with how much, how long."""
+
+    isolated: bool
+    memory: int
+    seconds: int
+    fonts: str
+
+
+@dataclass
+class Mark:
+    """What came of one exercise."""
+
+    exercise: str
+    passed: bool
+    message: str
+    seed: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class Record:
+    """What came of one notebook: marks, and notes about its cells."""
+
+    marks: list[Mark] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+# ---- the notebook -----------------------------------------------------------
+
+
+def read(path: Path) -> bytes:
+    """Return a notebook's bytes.
+
+    Raises:
+        Unreadable: it is a link, no file, or too large.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        why = "a link" if path.is_symlink() else error.strerror
+        raise Unreadable(f"It cannot be read: {why}.") from None
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise Unreadable("It cannot be read: it is not a file.")
+        data = file.read(LARGEST_NOTEBOOK + 1)
+    if len(data) > LARGEST_NOTEBOOK:
+        size = LARGEST_NOTEBOOK // 2**20
+        raise Unreadable(f"It is larger than {size} MB: clear its outputs.")
+    return data
+
+
+def code_cells(data: bytes) -> list[str]:
+    """Return the code of a notebook's cells.
+
+    Raises:
+        Unreadable: it is no notebook of format 4.
+    """
+    try:
+        cells = [
+            "".join(cell["source"])
+            for cell in json.loads(data)["cells"]
+            if cell["cell_type"] == "code"
+        ]
+        json.dumps(cells).encode()
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Unreadable(
+            "It is no Jupyter notebook of format 4: save it again."
+        ) from None
+    return cells
+
+
+def exercises_of(name: str, cells: list[str]) -> list[str]:
+    """Return the exercises of the chapters that a notebook is about.
+
+    Those are the ones that its code names; if none, the one that its file
+    is named after.
+    """
+    code = "\n".join(cells)
+    about = [c for c in CHAPTERS if re.search(rf"""["']{c}-\d["']""", code)]
+    about = about or [c for c in CHAPTERS if c in name.lower()]
+    return [name for name in names() if name.rsplit("-", 1)[0] in about]
+
+
+# ---- its process ------------------------------------------------------------
+
+
+class Worker:
+    """A notebook's process, from its start to its end.
+
+    ``excess`` says what it had too much of, if it was stopped for that.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.cell, self.excess = -1, ""
+        self.scratch = TemporaryDirectory(ignore_cleanup_errors=True)
+        ours, theirs = socketpair()
+        self.peer = Peer(Pipe(ours))
+        self.process = subprocess.Popen(
+            command(settings, theirs.fileno(), self.scratch.name),
+            pass_fds=[theirs.fileno()],
+            cwd=self.scratch.name,
+            env=sandbox.surroundings(self.scratch.name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        theirs.close()
+        self.over = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, args=[settings])
+        if settings.isolated:
+            self.watcher.start()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        if self.watcher.ident:
+            self.watcher.join()
+        self.process.kill()
+        self.process.wait()
+        self.peer.pipe.end.close()
+        self.scratch.cleanup()
+
+    def watch(self, settings: Settings) -> None:
+        """Stop the process once all that it started takes too much."""
+        cores = os.sched_getaffinity(0)
+        while not self.over.wait(WATCH_SECONDS):
+            found = sandbox.excess(self.process.pid, settings.memory, cores)
+            if found:
+                self.excess = found
+                self.process.kill()
+                return
+
+    def run(self, cells: list, skip: list, ends: float) -> tuple[dict, list]:
+        """Run the cells; return what is handed in, and what went wrong.
+
+        Raises:
+            Lost: the process ended, or did not end in time; self.cell says
+                in which cell.
+        """
+        pipe = self.peer.pipe
+        pipe.allow(START_SECONDS, LARGEST_NOTEBOOK)
+        if pipe.receive() != {"ready": True}:
+            raise Lost("it does not start")
+        pipe.send({"cells": cells, "skip": skip})
+        while True:
+            left = min(CELL_SECONDS, ends - time.monotonic())
+            pipe.allow(left, pipe.left)
+            message = pipe.receive()
+            if message.keys() != {"cell"}:
+                return self.handed_in(message)
+            self.cell = int_below(message["cell"], len(cells))
+
+    def handed_in(self, message: dict) -> tuple[dict, list]:
+        """Return the answers by the names of their exercises, and errors."""
+        read = Reader(self.peer.far, None)
+        try:
+            answers = {
+                name: read(value)
+                for name, value in message["handed_in"]
+                if name in names()
+            }
+            errors = [
+                (int_below(cell, 10**6), f"{kind}: {text}"[:300])
+                for cell, kind, text in message["errors"]
+            ]
+        except (TypeError, ValueError, KeyError):
+            raise Lost("its process sends what is no message") from None
+        return answers, errors
+
+
+def command(settings: Settings, pipe: int, scratch: str) -> list[str]:
+    """Return the command that starts a notebook's process."""
+    start = []
+    if settings.isolated:
+        start = sandbox.bubblewrap(scratch, settings.fonts)
+    bounds = asdict(settings)
+    del bounds["fonts"]
+    worker = ["-m", "diffusion_lite_classroom.worker"]
+    return [*start, *sandbox.PYTHON, *worker, json.dumps([pipe, bounds])]
+
+
+def int_below(value: object, end: int) -> int:
+    """Return a whole number from 0 to below end.
+
+    Raises:
+        Lost: it is none.
+    """
+    if type(value) is not int or not 0 <= value < end:
+        raise Lost("its process sends what is no message")
+    return value
+
+
+# ---- the checks -------------------------------------------------------------
+
+
+def examine(name: str, data: bytes, settings: Settings) -> Record:
+    """Return what came of a notebook.
+
+    Of a full lab, the cells with the book's solutions are not run: it is
+    judged by what its reader wrote.
+
+    Raises:
+        RuntimeError: its process does not even start.
+    """
+    try:
+        cells = code_cells(data)
+    except Unreadable as error:
+        return Record(notes=[str(error)])
+    asked = exercises_of(name, cells)
+    if not asked:
+        return Record(notes=["No exercise is in it: no check(...) line."])
+    mine = ["" if cell.startswith(SOLUTION) else cell for cell in cells]
+    record = graded(mine, asked, settings)
+    if mine != cells:
+        record.notes.insert(0, FULL_LAB)
+    return record
+
+
+def graded(cells: list[str], asked: list[str], settings: Settings) -> Record:
+    """Run a notebook, as often as it takes, and check what it hands in."""
+    marks: dict[str, Mark] = {}
+    stopped: dict[int, str] = {}
+    answers, errors = {}, []
+    ends = time.monotonic() + settings.seconds
+    for _ in range(RUNS):
+        with Worker(settings) as worker:
+            try:
+                answers, errors = worker.run(cells, list(stopped), ends)
+                judge_all(worker.peer, answers, asked, marks)
+            except Lost as lost:
+                blame(worker, lost, stopped)
+        if len(marks) == len(asked) or time.monotonic() > ends:
+            break
+    for name in asked:
+        why = UNCHECKED if name in answers else NOT_HANDED_IN
+        marks.setdefault(name, Mark(name, False, why))
+    notes = sorted([*stopped.items(), *errors])
+    return Record(
+        [marks[name] for name in asked],
+        [f"Code cell {cell + 1}: {text}" for cell, text in notes],
+    )
+
+
+def blame(worker: Worker, lost: Lost, stopped: dict[int, str]) -> None:
+    """Note the cell in which a process was lost: it is not run again.
+
+    Raises:
+        RuntimeError: it was in none: the process did not start.
+    """
+    if worker.cell < 0:
+        raise RuntimeError(f"A notebook's process does not start: {lost}")
+    why = "The process of the whole notebook ended here."
+    if worker.excess:
+        why = f"It was stopped: {worker.excess}."
+    elif isinstance(lost, Late):
+        why = "It did not end in time, and was stopped."
+    stopped[worker.cell] = why
+
+
+def judge_all(
+    peer: Peer, answers: dict, asked: list[str], marks: dict[str, Mark]
+) -> None:
+    """Check what is not yet checked, as long as the process answers.
+
+    Once it does not answer any more, the rest is left for another.
+    """
+    for name in asked:
+        if name not in marks and name in answers:
+            marks[name] = judge(peer, name, answers[name])
+        elif name not in marks:
+            marks[name] = Mark(name, False, NOT_HANDED_IN)
+        if not peer.at_rest:
+            return
+
+
+def judge(peer: Peer, name: str, answer: Callable) -> Mark:
+    """Check one answer, with a seed that nobody knew before."""
+    seed, start = secrets.randbelow(2**31), time.monotonic()
+    peer.held.clear()
+    peer.pipe.allow(SECONDS + 1, EACH_CHECK)
+    verdict = check(name, answer, seed=seed)
+    seconds = round(time.monotonic() - start, 2)
+    return Mark(name, verdict.passed, verdict.text, seed, seconds)
+
+
+# ---- a process for each notebook --------------------------------------------
+
+
+def settle(core: int | None) -> None:
+    """Make this process safe to look at what a stranger sends."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    if sys.platform == "linux":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (OWN_MEMORY, most))
+        os.sched_setaffinity(0, {core})
+
+
+def examine_into(
+    record: Path, path: Path, settings: Settings, core: int | None
+) -> None:
+    """Write what came of a notebook to a file; the work of one process."""
+    settle(core)
+    start = time.monotonic()
+    found = asdict(examine(path.name, read(path), settings))
+    found["seconds"] = round(time.monotonic() - start, 1)
+    unfinished = record.with_suffix(".part")
+    unfinished.write_text(json.dumps(found), encoding="utf-8")
+    unfinished.replace(record)

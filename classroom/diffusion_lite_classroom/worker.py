@@ -1,0 +1,81 @@
+"""Run a notebook's cells, then answer calls to the functions it hands in.
+
+This is the student's side, in a process of its own (see ``sandbox``). Nothing
+here decides whether an answer is right, and nothing here is secret: the
+notebook shares this process, and may change all that is in it.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from socket import socket
+
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+import diffusion_lite.exercises
+from diffusion_lite_classroom.remote import Peer, told
+from diffusion_lite_classroom.sandbox import limits
+from diffusion_lite_classroom.wire import Lost, Pipe, Writer
+
+
+class HandedIn:
+    """What a notebook is shown in the place of a verdict."""
+
+    def __repr__(self) -> str:
+        return "Handed in."
+
+
+class Shell(InteractiveShell):
+    """A notebook's shell, without a screen."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Do nothing: %matplotlib asks for it."""
+
+
+def main(number: int, bounds: dict) -> None:
+    """Serve the grader through the open file of this number."""
+    limits(**bounds)
+    peer = Peer(Pipe(socket(fileno=number)))
+    peer.pipe.send({"ready": True})
+    try:
+        run(peer, **peer.pipe.receive())
+        while True:
+            peer.answer(peer.pipe.receive())
+    except Lost:
+        return
+
+
+def run(peer: Peer, cells: list, skip: list) -> None:
+    """Run the cells, but for some, and hand in what they check."""
+    answers: dict[str, Callable] = {}
+
+    def check(name: str, answer: Callable, *, seed: int = 0) -> HandedIn:
+        answers[name] = answer
+        return HandedIn()
+
+    diffusion_lite.exercises.check = check
+    shell = Shell.instance(config=Config(HistoryManager={"enabled": False}))
+    errors = []
+    for number, source in enumerate(cells):
+        if number not in skip:
+            peer.pipe.send({"cell": number})
+            if error := stopped(shell, source):
+                errors.append([number, *error])
+    write = Writer(peer.hold, None)
+    handed_in = [[str(name), write(each)] for name, each in answers.items()]
+    peer.pipe.send({"handed_in": handed_in, "errors": errors})
+
+
+def stopped(shell: InteractiveShell, source: str) -> list | None:
+    """Run a cell; return the error that stopped it, if one did."""
+    try:
+        result = shell.run_cell(source)
+        error = result.error_before_exec or result.error_in_exec
+    except BaseException as raised:  # the notebook may have changed anything
+        error = raised
+    return told(error) if error is not None else None
+
+
+if __name__ == "__main__":
+    main(*json.loads(sys.argv[1]))
