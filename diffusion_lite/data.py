@@ -1,9 +1,9 @@
 """What the book learns from: distributions we know exactly, and handwriting.
 
-Everything here is drawn by code from a seed, ships with scikit-learn, or is
-a folder of your own pictures. Distributions that are Gaussian mixtures come as
+Everything here is made by code from a seed, ships with scikit-learn, or is a
+folder of your own pictures. Distributions that are Gaussian mixtures come as
 ``GaussianMixture``, so that their densities and scores are known; the others
-are functions that draw points.
+are functions that return samples.
 """
 
 import math
@@ -37,7 +37,7 @@ def two_modes() -> GaussianMixture:
 def eight_modes(std: float = 0.1) -> GaussianMixture:
     """Return the running example: eight unequal modes on a ring, 2-D.
 
-    The heaviest mode weighs eight times the lightest, so that wrong mode
+    The largest weight is eight times the smallest, so that wrong mode
     weights show. Scaled so that E |x|^2 / 2 = 1.
     """
     radius = math.sqrt(2 - 2 * std**2)
@@ -52,8 +52,8 @@ def eight_modes(std: float = 0.1) -> GaussianMixture:
 
 
 def moons(n: int, *, generator: torch.Generator) -> Tensor:
-    """Draw n points on two interleaved half circles, (n, 2)."""
-    u, noise = _draw(n, generator)
+    """Sample n points on two interleaved half circles, (n, 2)."""
+    u, noise = _random_rows(n, generator)
     angle = math.pi * u[:, 0]
     upper = u[:, 1] < 0.5
     x = torch.where(upper, angle.cos(), 1 - angle.cos()) - 0.5
@@ -62,23 +62,23 @@ def moons(n: int, *, generator: torch.Generator) -> Tensor:
 
 
 def swiss_roll(n: int, *, generator: torch.Generator) -> Tensor:
-    """Draw n points on a spiral of one and a half turns, (n, 2)."""
-    u, noise = _draw(n, generator)
+    """Sample n points on a spiral of one and a half turns, (n, 2)."""
+    u, noise = _random_rows(n, generator)
     angle = 1.5 * math.pi * (1 + 2 * u[:, 0])
     circle = torch.stack([angle.cos(), angle.sin()], dim=1)
     return angle[:, None] / 7 * circle + 0.05 * noise
 
 
 def checkerboard(n: int, *, generator: torch.Generator) -> Tensor:
-    """Draw n points on the eight dark squares of a 4x4 board, (n, 2)."""
-    u, _ = _draw(n, generator)
+    """Sample n points on the eight dark squares of a 4x4 board, (n, 2)."""
+    u, _ = _random_rows(n, generator)
     column = (4 * u[:, 0]).floor()
     row = 2 * (2 * u[:, 1]).floor() + column.remainder(2)
     inside = torch.rand(n, generator=generator, dtype=torch.float64)
     return torch.stack([4 * u[:, 0] - 2, row + inside - 2], dim=1) * 0.85
 
 
-def _draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _random_rows(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return n rows of two uniform and of two normal numbers."""
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")

@@ -1,7 +1,7 @@
 """How good are the samples? Each measure comes with its floor.
 
-The floor is what the measure says of two sets of *real* data of the same
-sizes: no model can be expected to do better.
+The floor is the measure of two sets of *real* data of the same sizes: no
+model can be expected to do better.
 """
 
 import functools
@@ -79,20 +79,20 @@ def energy_test(
             f"permutations must be at least 1, got {permutations}"
         )
     pooled, sign = _pool(x, y)
-    apart = torch.cdist(pooled, pooled)
-    distance = _energy(apart, sign)
+    distances = torch.cdist(pooled, pooled)
+    distance = _energy(distances, sign)
     order = torch.rand(
         permutations, len(sign), generator=generator, dtype=torch.float64
     ).argsort(1)
-    splits = _energy(apart, sign[order])
+    splits = _energy(distances, sign[order])
     extreme = int((splits >= distance).sum())
     return distance, (1 + extreme) / (1 + permutations)
 
 
 def mode_weights(x: Tensor, mixture: GaussianMixture) -> Tensor:
-    """Return the share of x's rows that each mode of the mixture claims.
+    """Return the share of x's rows that belongs to each mode of the mixture.
 
-    A row belongs to the mode that most probably made it: (K,), of sum 1.
+    A row belongs to its most probable component: (K,), of sum 1.
 
     Raises:
         ValueError: x is not (N, D) and finite.
@@ -191,7 +191,7 @@ def nearest(x: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class DigitClassifier(nn.Module):
-    """A small convolutional network that reads the digits.
+    """A small convolutional network that classifies the digits.
 
     Its last layer but one gives the 64 features in which the Frechet
     distance between pictures is taken.
@@ -224,7 +224,7 @@ def digit_classifier() -> DigitClassifier:
     """Return the classifier, trained on the digits' training set.
 
     The same one every time: its seed is fixed, and it takes a few seconds.
-    It reads 98 % of the test set rightly (a test says so).
+    It classifies 98 % of the test set correctly (a test checks that).
     """
     data = digits()
     generator = torch.Generator().manual_seed(0)
@@ -254,7 +254,7 @@ def digit_features(images: Tensor) -> Tensor:
 
 
 def digit_labels(images: Tensor) -> Tensor:
-    """Return the digit that the classifier reads in each picture, (B,).
+    """Return the classifier's label of each picture, (B,).
 
     Raises:
         ValueError: images is not (B, 1, 8, 8) and finite.
@@ -280,9 +280,9 @@ def _pool(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return pooled, sign
 
 
-def _energy(apart: Tensor, sign: Tensor) -> Tensor:
+def _energy(distances: Tensor, sign: Tensor) -> Tensor:
     """Return the energy distance of splits, sign (..., N + M)."""
-    return -((sign @ apart) * sign).sum(-1).clamp(max=0)
+    return -((sign @ distances) * sign).sum(-1).clamp(max=0)
 
 
 def _check_same_shape(p: Tensor, q: Tensor) -> None:

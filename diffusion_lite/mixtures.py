@@ -2,7 +2,7 @@
 
 A mixture stays a mixture under the forward process. So its density, its
 score, its best possible denoiser and the loss that no network can beat are
-exact, at every t, and a trained network can be held against them.
+exact, at every t, and a trained network can be compared with them.
 """
 
 import math
@@ -57,8 +57,8 @@ class GaussianMixture:
         The mean of the components' covariances plus the covariance of
         their means.
         """
-        apart = self.means - self.mean
-        between = apart[:, :, None] * apart[:, None, :]
+        offset = self.means - self.mean
+        between = offset[:, :, None] * offset[:, None, :]
         return torch.einsum(
             "k,kde->de", self.weights, self.covariances + between
         )
@@ -72,7 +72,7 @@ class GaussianMixture:
         return torch.linalg.eigh(self.covariances)
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw n points, (n, D).
+        """Return n samples, (n, D).
 
         Raises:
             ValueError: n < 1.
@@ -190,7 +190,7 @@ class GaussianMixture:
 
         floor_t = E Var(eps | x_t), the mean over the dimensions: what is
         left of E |eps - eps_hat|^2 / D when eps_hat is E[eps | x_t]. The
-        inner variance is exact; the outer mean is over n draws of x_t, and
+        inner variance is exact; the outer mean is over n samples of x_t, and
         the error is its standard error. For t (M,) both have shape (M,).
         Book: eq-floor.
 
@@ -212,7 +212,7 @@ class GaussianMixture:
         ]
 
     def _at_alpha_bar(self, x: Tensor, alpha_bar: Tensor) -> "_Marginal":
-        """Look at x (B, D) under the mixture noised to alpha_bar (B, 1)."""
+        """Evaluate the mixture, noised to alpha_bar (B, 1), at x (B, D)."""
         x = _rows("x", x, self.dim)
         variances, axes = self._axes
         variances = alpha_bar[:, None] * variances
@@ -274,7 +274,7 @@ def kl_to_normal(
 
 @dataclass(frozen=True, eq=False)
 class _Marginal:
-    """What a noised mixture says of a batch of points."""
+    """A noised mixture, evaluated at a batch of points."""
 
     log_prob: Tensor  # (B,)
     log_share: Tensor  # (B, K), log p(component | x)

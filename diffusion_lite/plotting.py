@@ -1,6 +1,6 @@
 """How it looks: one colour for each thing, on light paper and on dark.
 
-Each function takes arrays and an ``ax``, draws, and returns the ``ax``.
+Each function takes arrays and an ``ax``, plots, and returns the ``ax``.
 ``use_book_style`` makes figures inline SVG whose text and axes take the
 page's own colour, so one figure serves light and dark.
 """
@@ -121,7 +121,7 @@ def use_book_style() -> None:
 
 
 def describe(figure: Figure, text: str) -> None:
-    """Say in words what the figure shows, for those who cannot see it."""
+    """Describe the figure in words, for those who cannot see it."""
     figure.set_label(text)
 
 
@@ -155,7 +155,7 @@ def bare(ax: Axes) -> Axes:
 
 
 def scatter(points: Tensor, ax: Axes, color: str = DATA) -> Axes:
-    """Draw points (N, 2) as a cloud, both axes on one scale."""
+    """Plot points (N, 2) as a cloud, both axes on one scale."""
     x, y = points.detach().cpu().T
     ax.scatter(x, y, s=3, c=color, alpha=0.5, linewidths=0, rasterized=True)
     ax.set_aspect("equal")
@@ -163,7 +163,7 @@ def scatter(points: Tensor, ax: Axes, color: str = DATA) -> Axes:
 
 
 def density(x: Tensor, log_prob: Tensor, ax: Axes, color: str = EXACT) -> Axes:
-    """Draw a density on a line, x and log_prob (N,), with its area."""
+    """Plot a 1-D density, x and log_prob (N,), with the area below it."""
     ax.plot(x, log_prob.exp(), color=color)
     ax.fill_between(x, log_prob.exp(), color=color, alpha=0.2, linewidth=0)
     ax.set_ylim(bottom=0)
@@ -173,7 +173,7 @@ def density(x: Tensor, log_prob: Tensor, ax: Axes, color: str = EXACT) -> Axes:
 def pictures(
     images: Tensor, ax: Axes, columns: int, titles: Sequence[str] = ()
 ) -> Axes:
-    """Draw pictures (N, C, H, W) in [-1, 1] in rows, with gaps.
+    """Show pictures (N, C, H, W) in [-1, 1] in rows, with gaps.
 
     One channel is ink on paper, 1 is black; three are red, green and blue.
     The titles stand above the first row.
@@ -187,16 +187,16 @@ def pictures(
     return bare(ax)
 
 
-def flip_book(walk: Tensor, columns: int, text: str) -> "HTML":
+def flip_book(trajectory: Tensor, columns: int, text: str) -> "HTML":
     """Return pictures that change, with a slider over t and a button.
 
-    It needs no kernel: all frames are in one picture. ``walk`` is a
-    sampler's, from t = F - 1 to 0: (F, N, C, H, W) in [-1, 1]; ``text``
-    says in words what is seen.
+    It needs no kernel: all frames are in one picture. ``trajectory`` is
+    a sampler's, from t = F - 1 to 0: (F, N, C, H, W) in [-1, 1]; ``text``
+    describes what is seen.
     """
     from IPython.display import HTML
 
-    sheets = torch.stack([_sheet(images, columns) for images in walk])
+    sheets = torch.stack([_sheet(images, columns) for images in trajectory])
     frames, height, width, _ = sheets.shape
     levels = (255 * sheets.flatten(0, 1)).round().byte().numpy()
     file = io.BytesIO()
