@@ -38,7 +38,7 @@ def alpha_bar_t_on_x_0(x_0, x_t, t, schedule):
 
 
 def not_divided(x_0, x_t, t, schedule):
-    """the mean is"""
+    """It looks like the division by 1 - alpha_bar_t forgotten."""
     a_s = schedule.alpha_bar[t - 1]
     of_t = schedule.alpha[t].sqrt() * (1 - a_s)
     return a_s.sqrt() * schedule.beta[t] * x_0 + of_t * x_t
@@ -52,7 +52,7 @@ def of_the_step_before(x_0, x_t, t, schedule):
 
 
 def first_start_for_all(x_0, x_t, t, schedule):
-    """the mean is"""
+    """It looks like the first x_0 for all three."""
     a_s, a_t = schedule.alpha_bar[t - 1], schedule.alpha_bar[t]
     of_0 = a_s.sqrt() * schedule.beta[t] / (1 - a_t)
     of_t = schedule.alpha[t].sqrt() * (1 - a_s) / (1 - a_t)

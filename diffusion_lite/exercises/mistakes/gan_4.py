@@ -47,12 +47,12 @@ def a_float(fake_logit):
 
 
 def shifted(fake_logit):
-    """The slope is right, and the loss is"""
+    """The slope is right, and the loss is not"""
     return -log_sigmoid(fake_logit).mean() - torch.tensor(2.0).log()
 
 
 def probability(fake_logit):
-    """It looks like a loss that saturates"""
+    """It looks like a loss that saturates, as log sigmoid(-l) does."""
     return -fake_logit.sigmoid().mean()
 
 

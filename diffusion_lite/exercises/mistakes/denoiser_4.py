@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 
-class Base(nn.Module):
+class _Base(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.first = nn.Linear(2 + width, width)
@@ -25,14 +25,14 @@ class Base(nn.Module):
         return self.last(h)
 
 
-class PlainList(Base):
+class PlainList(_Base):
     """A layer in a plain list is not registered"""
 
     def middle_of(self, width):
         return [nn.Linear(width, width) for _ in range(3)]
 
 
-class OneLayerThreeTimes(Base):
+class OneLayerThreeTimes(_Base):
     """One layer that is used three times is one layer."""
 
     def middle_of(self, width):
@@ -40,7 +40,7 @@ class OneLayerThreeTimes(Base):
         return nn.ModuleList([layer, layer, layer])
 
 
-class OneLayerNotUsed(Base):
+class OneLayerNotUsed(_Base):
     """These parameters get no slope: middle.2.weight"""
 
     def forward(self, x_t, t):
@@ -50,7 +50,7 @@ class OneLayerNotUsed(Base):
         return self.last(h)
 
 
-class Detached(Base):
+class Detached(_Base):
     """These parameters get no slope: first.weight"""
 
     def forward(self, x_t, t):
@@ -60,7 +60,7 @@ class Detached(Base):
         return self.last(h)
 
 
-class Frozen(Base):
+class Frozen(_Base):
     """These parameters get no slope: middle.0.weight"""
 
     def __init__(self, width):
@@ -68,14 +68,14 @@ class Frozen(Base):
         self.middle.requires_grad_(False)
 
 
-class DeafToTime(Base):
+class DeafToTime(_Base):
     """The time makes no difference"""
 
     def clock(self, t):
         return torch.ones(len(t), self.width)
 
 
-class TooWide(Base):
+class TooWide(_Base):
     """is there one too many?"""
 
     def middle_of(self, width):
@@ -87,35 +87,35 @@ def built(width):
     return PlainList
 
 
-class FirstTimeForAll(Base):
+class FirstTimeForAll(_Base):
     """changes when the others in the batch do."""
 
     def clock(self, t):
         return super().clock(t[:1].expand(len(t)))
 
 
-class LastTimeForAll(Base):
+class LastTimeForAll(_Base):
     """changes when the others in the batch do."""
 
     def clock(self, t):
         return super().clock(t[-1:].expand(len(t)))
 
 
-class AddedUp(Base):
+class AddedUp(_Base):
     """changes when the others in the batch do."""
 
     def forward(self, x_t, t):
         return super().forward(x_t.cumsum(0), t)
 
 
-class Centred(Base):
+class Centred(_Base):
     """changes when the others in the batch do."""
 
     def forward(self, x_t, t):
         return super().forward(x_t - x_t.mean(0), t)
 
 
-class UsedButDetached(Base):
+class UsedButDetached(_Base):
     """does not change what comes out as its slope says."""
 
     def forward(self, x_t, t):
@@ -128,6 +128,6 @@ class UsedButDetached(Base):
         return self.last(h)
 
 
-already_built = Base(64)
+already_built = _Base(64)
 already_built.__doc__ = "Give its class, without brackets"
 already_built.__name__ = "already_built"

@@ -3,19 +3,19 @@
 import math
 
 
-def base_of(z):
+def _base_of(z):
     return -(z**2).sum(1) / 2 - math.log(2 * math.pi)
 
 
 def wrong_sign(flow, x):
     """It looks like the determinant with the wrong sign."""
     z, log_det = flow(x)
-    return base_of(z) - log_det
+    return _base_of(z) - log_det
 
 
 def no_determinant(flow, x):
     """It looks like no determinant."""
-    return base_of(flow(x)[0])
+    return _base_of(flow(x)[0])
 
 
 def no_constant(flow, x):
@@ -32,7 +32,7 @@ def half_the_constant(flow, x):
 
 def at_x(flow, x):
     """It looks like the noise's density at x, not at z."""
-    return base_of(x) + flow(x)[1]
+    return _base_of(x) + flow(x)[1]
 
 
 def no_half(flow, x):
@@ -44,7 +44,7 @@ def no_half(flow, x):
 def density_itself(flow, x):
     """It looks like the density, not its logarithm."""
     z, log_det = flow(x)
-    return (base_of(z) + log_det).exp()
+    return (_base_of(z) + log_det).exp()
 
 
 def averaged(flow, x):
@@ -56,16 +56,16 @@ def averaged(flow, x):
 def counted_twice(flow, x):
     """It looks like the determinant counted twice."""
     z, log_det = flow(x)
-    return base_of(z) + 2 * log_det
+    return _base_of(z) + 2 * log_det
 
 
 def too_large(flow, x):
     """Added up over a fine grid your density comes to"""
     z, log_det = flow(x)
-    return base_of(z) + log_det + 0.1
+    return _base_of(z) + log_det + 0.1
 
 
 def without_its_sign(flow, x):
     """It looks like the logarithm's size"""
     z, log_det = flow(x)
-    return base_of(z) + log_det.abs()
+    return _base_of(z) + log_det.abs()

@@ -1,7 +1,7 @@
 """Wrong answers: attention."""
 
 
-def score(q, k):
+def _score(q, k):
     return q @ k.transpose(1, 2) / q.shape[2] ** 0.5
 
 
@@ -17,27 +17,27 @@ def divided_by_c(q, k, v):
 
 def over_the_queries(q, k, v):
     """It looks like a softmax over the queries."""
-    return score(q, k).softmax(1) @ v
+    return _score(q, k).softmax(1) @ v
 
 
 def over_the_batch(q, k, v):
     """It looks like a softmax over the batch."""
-    return score(q, k).softmax(0) @ v
+    return _score(q, k).softmax(0) @ v
 
 
 def no_softmax(q, k, v):
     """It looks like no softmax."""
-    return score(q, k) @ v
+    return _score(q, k) @ v
 
 
 def exchanged(q, k, v):
     """It looks like queries and keys exchanged."""
-    return score(k, q).softmax(2) @ v
+    return _score(k, q).softmax(2) @ v
 
 
 def of_the_keys(q, k, v):
     """It looks like a product with the keys."""
-    return score(q, k).softmax(2) @ k
+    return _score(q, k).softmax(2) @ k
 
 
 def divided_afterwards(q, k, v):
@@ -52,7 +52,7 @@ def root_of_n(q, k, v):
 
 def keys_first_over_the_queries(q, k, v):
     """It looks like the weights turned over: row i is what place i thinks."""
-    return score(k, q).softmax(1) @ v
+    return _score(k, q).softmax(1) @ v
 
 
 def scores_alone(q, k, v):
@@ -62,7 +62,7 @@ def scores_alone(q, k, v):
 
 def not_normalised(q, k, v):
     """It looks like exp, not normalised: softmax does both."""
-    return score(q, k).exp() @ v
+    return _score(q, k).exp() @ v
 
 
 def summed(q, k, v):
@@ -77,7 +77,7 @@ def averaged(q, k, v):
 
 def of_the_queries(q, k, v):
     """It looks like a product with the queries."""
-    return score(q, k).softmax(2) @ q
+    return _score(q, k).softmax(2) @ q
 
 
 def times_the_root(q, k, v):
@@ -92,21 +92,21 @@ def untouched(q, k, v):
 
 def divided_by_n(q, k, v):
     """Where all keys are equal"""
-    return score(q, k).exp() @ v / q.shape[1]
+    return _score(q, k).exp() @ v / q.shape[1]
 
 
 def too_sharp(q, k, v):
     """from PyTorch's attention."""
-    return (3 * score(q, k)).softmax(2) @ v
+    return (3 * _score(q, k)).softmax(2) @ v
 
 
 def runs_out(q, k, v):
     """exp runs out of numbers, softmax does not."""
-    weight = score(q, k).exp()
+    weight = _score(q, k).exp()
     return weight / weight.sum(2, keepdim=True) @ v
 
 
 def one_largest_for_all(q, k, v):
     """exp runs out of numbers, softmax does not."""
-    weight = (score(q, k) - score(q, k).max()).exp()
+    weight = (_score(q, k) - _score(q, k).max()).exp()
     return weight / weight.sum(2, keepdim=True) @ v

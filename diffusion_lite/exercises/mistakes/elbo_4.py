@@ -39,5 +39,5 @@ def once(nats, D, levels):
 
 
 def width_in_nats(nats, D, n):
-    """It looks like the width taken off in nats"""
+    """It looks like the width taken off in nats, when the rest is in bits."""
     return nats / (D * math.log(2)) - math.log(2 / (n - 1))

@@ -64,6 +64,12 @@ def summed(m_1, v_1, m_2, v_2):
     return ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1).sum() / 2
 
 
+def summed_and_spread(m_1, v_1, m_2, v_2):
+    """It looks like a sum over all, not one for each."""
+    each = ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
+    return each.sum().expand(len(each))
+
+
 def averaged(m_1, v_1, m_2, v_2):
     """It looks like a mean over all, not one for each."""
     each = ((v_2 / v_1).log() + (v_1 + (m_1 - m_2) ** 2) / v_2 - 1) / 2
@@ -88,6 +94,6 @@ def of_one_number(m_1, v_1, m_2, v_2):
 
 
 def mean_distance(m_1, v_1, m_2, v_2):
-    """nats, on a grid"""
+    """It looks like one distance for all, the mean of the three."""
     distance = ((m_1 - m_2) ** 2).mean()
     return ((v_2 / v_1).log() + (v_1 + distance) / v_2 - 1) / 2

@@ -3,7 +3,7 @@
 import torch
 
 
-def walk(
+def _walk(
     eps_model,
     x,
     schedule,
@@ -28,82 +28,82 @@ def walk(
 
 def stops_early(eps_model, x, schedule, generator):
     """it asks the network at t ="""
-    return walk(eps_model, x, schedule, generator, range(schedule.T, 1, -1))
+    return _walk(eps_model, x, schedule, generator, range(schedule.T, 1, -1))
 
 
 def starts_late(eps_model, x, schedule, generator):
     """it asks the network at t ="""
-    return walk(
+    return _walk(
         eps_model, x, schedule, generator, range(schedule.T - 1, 0, -1)
     )
 
 
 def forwards(eps_model, x, schedule, generator):
     """it asks the network at t ="""
-    return walk(eps_model, x, schedule, generator, range(1, schedule.T + 1))
+    return _walk(eps_model, x, schedule, generator, range(1, schedule.T + 1))
 
 
 def asks_one_early(eps_model, x, schedule, generator):
     """it asks the network at t ="""
     times = range(schedule.T, 0, -1)
-    return walk(eps_model, x, schedule, generator, times, ask=-1)
+    return _walk(eps_model, x, schedule, generator, times, ask=-1)
 
 
-def all_times(schedule):
+def _all_times(schedule):
     return range(schedule.T, 0, -1)
 
 
 def noise_at_the_end(eps_model, x, schedule, generator):
     """The last step, from 1 to 0, must add no noise"""
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, quiet=())
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, quiet=())
 
 
 def quiet_at_the_wrong_end(eps_model, x, schedule, generator):
     """It looks like no noise at all."""
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, quiet=(schedule.T,))
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, quiet=(schedule.T,))
 
 
 def quiet_at_both_ends(eps_model, x, schedule, generator):
     """In the step from 12 to 11 the noise must have the width"""
-    times, quiet = all_times(schedule), (1, schedule.T)
-    return walk(eps_model, x, schedule, generator, times, quiet=quiet)
+    times, quiet = _all_times(schedule), (1, schedule.T)
+    return _walk(eps_model, x, schedule, generator, times, quiet=quiet)
 
 
 def quiet_too_soon(eps_model, x, schedule, generator):
     """In the step from 2 to 1 the noise must have the width"""
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, quiet=(1, 2))
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, quiet=(1, 2))
 
 
 def no_noise(eps_model, x, schedule, generator):
     """Draw the noise from the generator that is given"""
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, quiet=times)
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, quiet=times)
 
 
 def beta_without_root(eps_model, x, schedule, generator):
     """It looks like beta without its root."""
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, width=1)
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, width=1)
 
 
 def stays_where_it_is(eps_model, x, schedule, generator):
     """Draw the noise from the generator that is given"""
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, kept=False)
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, kept=False)
 
 
 def asks_about_the_start(eps_model, x, schedule, generator):
     """x stays where it is."""
     start = x
-    return walk(
+    return _walk(
         lambda _, t: eps_model(start, t),
         x,
         schedule,
         generator,
-        all_times(schedule),
+        _all_times(schedule),
     )
 
 
@@ -113,8 +113,8 @@ def one_noise_for_a_point(eps_model, x, schedule, generator):
     def draw(shape, generator):
         return torch.randn(shape[0], 1, generator=generator)
 
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, draw=draw)
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, draw=draw)
 
 
 def uniform_noise(eps_model, x, schedule, generator):
@@ -123,8 +123,8 @@ def uniform_noise(eps_model, x, schedule, generator):
     def draw(shape, generator):
         return 12**0.5 * (torch.rand(shape, generator=generator) - 0.5)
 
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, draw=draw)
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, draw=draw)
 
 
 def noise_that_leans(eps_model, x, schedule, generator):
@@ -133,38 +133,38 @@ def noise_that_leans(eps_model, x, schedule, generator):
     def draw(shape, generator):
         return 0.3 + torch.randn(shape, generator=generator)
 
-    times = all_times(schedule)
-    return walk(eps_model, x, schedule, generator, times, draw=draw)
+    times = _all_times(schedule)
+    return _walk(eps_model, x, schedule, generator, times, draw=draw)
 
 
 def moved_at_the_end(eps_model, x, schedule, generator):
     """do no more"""
-    return 5 + walk(eps_model, x, schedule, generator, all_times(schedule))
+    return 5 + _walk(eps_model, x, schedule, generator, _all_times(schedule))
 
 
 def chance_of_its_own(eps_model, x, schedule, generator):
     """Draw the noise from the generator that is given"""
     own = torch.Generator().manual_seed(0)
-    return walk(eps_model, x, schedule, own, all_times(schedule))
+    return _walk(eps_model, x, schedule, own, _all_times(schedule))
 
 
 def one_time_for_all(eps_model, x, schedule, generator):
     """The network must get a tensor (B,)"""
-    return walk(
+    return _walk(
         lambda x, t: eps_model(x, t[:1]),
         x,
         schedule,
         generator,
-        all_times(schedule),
+        _all_times(schedule),
     )
 
 
 def a_number_for_the_time(eps_model, x, schedule, generator):
     """The network must get a tensor (B,)"""
-    return walk(
+    return _walk(
         lambda x, t: eps_model(x, int(t[0])),
         x,
         schedule,
         generator,
-        all_times(schedule),
+        _all_times(schedule),
     )

@@ -3,7 +3,7 @@
 import torch
 
 
-def loss(
+def _loss(
     model,
     x_0,
     schedule,
@@ -28,27 +28,27 @@ def loss(
 
 def from_zero(model, x_0, schedule, generator):
     """The times run from 0"""
-    return loss(model, x_0, schedule, generator, low=0)
+    return _loss(model, x_0, schedule, generator, low=0)
 
 
 def without_the_last(model, x_0, schedule, generator):
     """The times run from"""
-    return loss(model, x_0, schedule, generator, low=0, high=schedule.T)
+    return _loss(model, x_0, schedule, generator, low=0, high=schedule.T)
 
 
 def first_half(model, x_0, schedule, generator):
     """The times run from"""
-    return loss(model, x_0, schedule, generator, high=schedule.T // 2)
+    return _loss(model, x_0, schedule, generator, high=schedule.T // 2)
 
 
 def never_the_last(model, x_0, schedule, generator):
     """randint(low, high) never gives high."""
-    return loss(model, x_0, schedule, generator, high=schedule.T)
+    return _loss(model, x_0, schedule, generator, high=schedule.T)
 
 
 def never_the_first(model, x_0, schedule, generator):
     """The times run from 2"""
-    return loss(model, x_0, schedule, generator, low=2)
+    return _loss(model, x_0, schedule, generator, low=2)
 
 
 def not_even(model, x_0, schedule, generator):
@@ -63,22 +63,22 @@ def not_even(model, x_0, schedule, generator):
 
 def one_time_for_all(model, x_0, schedule, generator):
     """The times run from"""
-    return loss(model, x_0, schedule, generator, each=False)
+    return _loss(model, x_0, schedule, generator, each=False)
 
 
 def no_root(model, x_0, schedule, generator):
     """In the x_t that the network sees the noise is wrong"""
-    return loss(model, x_0, schedule, generator, power=1)
+    return _loss(model, x_0, schedule, generator, power=1)
 
 
 def against_x_0(model, x_0, schedule, generator):
     """It looks like x_0 in the place of eps."""
-    return loss(model, x_0, schedule, generator, goal="x_0")
+    return _loss(model, x_0, schedule, generator, goal="x_0")
 
 
 def against_x_t(model, x_0, schedule, generator):
     """It looks like x_t in the place of eps."""
-    return loss(model, x_0, schedule, generator, goal="x_t")
+    return _loss(model, x_0, schedule, generator, goal="x_t")
 
 
 def alpha_for_alpha_bar(model, x_0, schedule, generator):
@@ -92,7 +92,7 @@ def alpha_for_alpha_bar(model, x_0, schedule, generator):
 
 def uniform_noise(model, x_0, schedule, generator):
     """In the x_t that the network sees the noise is wrong"""
-    return loss(model, x_0, schedule, generator, noise_of=torch.rand)
+    return _loss(model, x_0, schedule, generator, noise_of=torch.rand)
 
 
 def does_not_ask(model, x_0, schedule, generator):
@@ -102,7 +102,7 @@ def does_not_ask(model, x_0, schedule, generator):
 
 def a_sum_over_D(model, x_0, schedule, generator):
     """It looks like a sum over D, and a mean over the batch."""
-    return loss(
+    return _loss(
         model,
         x_0,
         schedule,
@@ -113,19 +113,19 @@ def a_sum_over_D(model, x_0, schedule, generator):
 
 def a_variance(model, x_0, schedule, generator):
     """It looks like a variance"""
-    return loss(model, x_0, schedule, generator, mean=torch.var)
+    return _loss(model, x_0, schedule, generator, mean=torch.var)
 
 
 def no_square(model, x_0, schedule, generator):
     """It looks like the size of the error, without the square."""
-    return loss(
+    return _loss(
         model, x_0, schedule, generator, mean=lambda error: error.abs().mean()
     )
 
 
 def a_float(model, x_0, schedule, generator):
     """a float has no slopes"""
-    return loss(model, x_0, schedule, generator).item()
+    return _loss(model, x_0, schedule, generator).item()
 
 
 def one_noise_for_a_point(model, x_0, schedule, generator):
@@ -134,7 +134,7 @@ def one_noise_for_a_point(model, x_0, schedule, generator):
     def noise_of(shape, generator):
         return torch.randn(shape[0], 1, generator=generator).expand(shape)
 
-    return loss(model, x_0, schedule, generator, noise_of=noise_of)
+    return _loss(model, x_0, schedule, generator, noise_of=noise_of)
 
 
 def no_second_axis(model, x_0, schedule, generator):
@@ -148,22 +148,22 @@ def no_second_axis(model, x_0, schedule, generator):
 
 def times_between_0_and_1(model, x_0, schedule, generator):
     """a tensor (B,) of whole numbers"""
-    return loss(
+    return _loss(
         lambda x_t, t: model(x_t, t / schedule.T), x_0, schedule, generator
     )
 
 
 def detached(model, x_0, schedule, generator):
     """no slopes, and nothing can learn from it"""
-    return loss(model, x_0, schedule, generator).detach()
+    return _loss(model, x_0, schedule, generator).detach()
 
 
 def without_grad(model, x_0, schedule, generator):
     """no slopes, and nothing can learn from it"""
     with torch.no_grad():
-        return loss(model, x_0, schedule, generator)
+        return _loss(model, x_0, schedule, generator)
 
 
 def a_new_tensor(model, x_0, schedule, generator):
     """no slopes, and nothing can learn from it"""
-    return torch.tensor(loss(model, x_0, schedule, generator).item())
+    return torch.tensor(_loss(model, x_0, schedule, generator).item())

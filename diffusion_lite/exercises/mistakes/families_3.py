@@ -3,23 +3,23 @@
 import math
 
 
-def weights_of(likelihood, prior, guess):
+def _weights_of(likelihood, prior, guess):
     return likelihood + prior - guess
 
 
 def bound(likelihood, prior, guess):
     """It looks like the bound: average before the logarithm."""
-    return weights_of(likelihood, prior, guess).mean(0)
+    return _weights_of(likelihood, prior, guess).mean(0)
 
 
 def summed(likelihood, prior, guess):
     """It looks like a sum, not a mean."""
-    return weights_of(likelihood, prior, guess).logsumexp(0)
+    return _weights_of(likelihood, prior, guess).logsumexp(0)
 
 
 def twice_log_k(likelihood, prior, guess):
     """It looks like log K twice."""
-    weights = weights_of(likelihood, prior, guess)
+    weights = _weights_of(likelihood, prior, guess)
     return weights.logsumexp(0) - 2 * math.log(len(weights))
 
 
@@ -40,55 +40,55 @@ def guess_added(likelihood, prior, guess):
 
 def plain_numbers(likelihood, prior, guess):
     """logsumexp over the draws does not."""
-    return weights_of(likelihood, prior, guess).exp().mean(0).log()
+    return _weights_of(likelihood, prior, guess).exp().mean(0).log()
 
 
 def over_the_points(likelihood, prior, guess):
     """it must be (3,)"""
-    return weights_of(likelihood, prior, guess).logsumexp(1)
+    return _weights_of(likelihood, prior, guess).logsumexp(1)
 
 
-def taken_off(weights, part):
+def _taken_off(weights, part):
     return (weights - part).exp().mean(0).log() + part
 
 
 def largest_of_all(likelihood, prior, guess):
     """logsumexp over the draws does not."""
-    weights = weights_of(likelihood, prior, guess)
-    return taken_off(weights, weights.max())
+    weights = _weights_of(likelihood, prior, guess)
+    return _taken_off(weights, weights.max())
 
 
 def mean_off(likelihood, prior, guess):
     """logsumexp over the draws does not."""
-    weights = weights_of(likelihood, prior, guess)
-    return taken_off(weights, weights.mean(0))
+    weights = _weights_of(likelihood, prior, guess)
+    return _taken_off(weights, weights.mean(0))
 
 
 def first_off(likelihood, prior, guess):
     """logsumexp over the draws does not."""
-    weights = weights_of(likelihood, prior, guess)
-    return taken_off(weights, weights[0])
+    weights = _weights_of(likelihood, prior, guess)
+    return _taken_off(weights, weights[0])
 
 
 def last_off(likelihood, prior, guess):
     """logsumexp over the draws does not."""
-    weights = weights_of(likelihood, prior, guess)
-    return taken_off(weights, weights[-1])
+    weights = _weights_of(likelihood, prior, guess)
+    return _taken_off(weights, weights[-1])
 
 
 def smallest_off(likelihood, prior, guess):
     """logsumexp over the draws does not."""
-    weights = weights_of(likelihood, prior, guess)
-    return taken_off(weights, weights.amin(0))
+    weights = _weights_of(likelihood, prior, guess)
+    return _taken_off(weights, weights.amin(0))
 
 
 def log_b(likelihood, prior, guess):
     """It looks like log B for log K."""
-    weights = weights_of(likelihood, prior, guess)
+    weights = _weights_of(likelihood, prior, guess)
     return weights.logsumexp(0) - math.log(weights.shape[1])
 
 
 def divided_behind(likelihood, prior, guess):
     """It looks like a division by K behind the logarithm."""
-    weights = weights_of(likelihood, prior, guess)
+    weights = _weights_of(likelihood, prior, guess)
     return weights.logsumexp(0) / len(weights)

@@ -38,6 +38,11 @@ def kept(x_t, t, schedule):
     return schedule.alpha[t].sqrt() * x_t, schedule.alpha[t]
 
 
+def not_seen(x_t, t, schedule):
+    """It looks like the distribution of x_s, before x_t is seen."""
+    return schedule.alpha[t].sqrt() * x_t, 1.0
+
+
 def a_single_number(x_t, t, schedule):
     """it must be (3,)"""
     return schedule.alpha[t].sqrt() * x_t.sum(), schedule.beta[t]
@@ -51,5 +56,5 @@ def one_mean_for_all(x_t, t, schedule):
 
 def spread_of_what_is_given(x_t, t, schedule):
     """it is the same for each"""
-    width = x_t.std() if len(x_t) > 1 else 1.0
-    return schedule.alpha[t].sqrt() * x_t, schedule.beta[t] * width
+    spread = x_t.std() if len(x_t) > 1 else 1.0
+    return schedule.alpha[t].sqrt() * x_t, schedule.beta[t] * spread
