@@ -129,16 +129,23 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
     tiles = torch.stack(frames, 1)[:, :, 0]  # (rows, columns, 8, 8)
     tiles = tiles / tiles.abs().amax((2, 3), keepdim=True).clamp(min=1)
     ink = (255 * (1 - tiles) / 2).round().byte().numpy()
-    gap = 6
+    matplotlib.image.imsave(
+        path, sheet(ink, pixel), metadata={"Software": None}
+    )
+
+
+def sheet(ink, pixel, gap=6):
+    """Lay pictures out, (rows, columns, 8, 8), each pixel a square."""
+    rows, columns = ink.shape[:2]
     side = 8 * pixel + gap
-    sheet = np.zeros((len(y) * side - gap, len(frames) * side - gap, 4))
-    for i, j in itertools.product(range(len(y)), range(len(frames))):
+    sheet = np.zeros((rows * side - gap, columns * side - gap, 4))
+    for i, j in itertools.product(range(rows), range(columns)):
         tile = np.kron(ink[i, j], np.ones((pixel, pixel))) / 255
         place = np.s_[
             i * side : (i + 1) * side - gap, j * side : (j + 1) * side - gap
         ]
         sheet[place] = np.dstack([tile, tile, tile, np.ones_like(tile)])
-    matplotlib.image.imsave(path, sheet, metadata={"Software": None})
+    return sheet
 
 
 def draw():

@@ -1,7 +1,7 @@
 """What the contest found, and what may be said of it.
 
-``results.csv`` has a row for each model at each moment that it was looked
-at. Verdicts are computed from it: a difference counts if its interval over
+``results.csv`` has a row for each evaluation of each model. Verdicts are
+computed from it: a difference counts if its interval over
 the seeds leaves out 0.
 """
 
@@ -21,16 +21,16 @@ TABLE = Path(__file__).with_name("results.csv")
 COLUMNS = {
     "phase": str,  # "search" for the settings, or "contest"
     "task": str,
-    "entrant": str,
+    "method": str,
     "config": json.loads,
     "seed": int,
     "steps": int,  # of the whole training
-    "step": int,  # when it was looked at
+    "step": int,  # when it was evaluated
     "seconds": float,  # of CPU, until then
-    "loss": float,  # mean since the last look
-    "judge_loss": float,  # the discriminator's, likewise
+    "loss": float,  # mean since the last evaluation
+    "discriminator_loss": float,  # the discriminator's, likewise
     "distance": float,  # energy (ring), Frechet (digits), of a few samples;
-    # infinite where a training blew up, and then nothing else was measured
+    # infinite where a training diverged, and then nothing else was measured
     "weights_tv": float,  # total variation of the modes' shares
     "modes_lost": int,
     "energy": float,
@@ -38,11 +38,11 @@ COLUMNS = {
     "precision": float,
     "recall": float,
     "nats": float,  # -log p of held-out data, or a bound on it
-    "nats_closer": float,  # a closer bound, of 256 draws of the latent
-    "seconds_one": float,  # of CPU, to draw one sample
+    "nats_closer": float,  # a closer bound, of 256 samples of the latent
+    "seconds_one": float,  # of CPU, for one sample
     "seconds_thousand": float,
     "passes": int,  # of a network, for one sample
-    "parameters": int,  # of what draws
+    "parameters": int,  # of the network that samples
     "trained": int,  # parameters in all
     "commit": str,
     "machine": str,
@@ -53,7 +53,7 @@ NAMES = {
     "gan-r1": "the GAN with R1",
     "vae": "the VAE",
     "flow": "the flow",
-    "kernels": "the kernel density",
+    "kde": "the kernel density",
     "mixture": "the fitted mixture",
     "real": "real data",
 }
@@ -110,77 +110,77 @@ def _text(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def trainings(rows: list[dict], task: str, entrant: str) -> list[list[dict]]:
-    """Return the contest's trainings of an entrant: its looks, by seed.
+def trainings(rows: list[dict], task: str, method: str) -> list[list[dict]]:
+    """Return the contest's trainings of a method: its rows, by seed.
 
     Raises:
         ValueError: the contest had no such training.
     """
-    mine = _select(rows, "contest", task, entrant)
+    mine = _select(rows, "contest", task, method)
     seeds = sorted({row["seed"] for row in mine})
     return [[row for row in mine if row["seed"] == seed] for seed in seeds]
 
 
-def finished(rows: list[dict], task: str, entrant: str) -> list[list[dict]]:
-    """Return the trainings that came to their end; the others blew up.
+def finished(rows: list[dict], task: str, method: str) -> list[list[dict]]:
+    """Return the trainings that came to their end; the others diverged.
 
     Raises:
         ValueError: the contest had no such training.
     """
     return [
-        looks
-        for looks in trainings(rows, task, entrant)
-        if math.isfinite(looks[-1]["distance"])
+        run
+        for run in trainings(rows, task, method)
+        if math.isfinite(run[-1]["distance"])
     ]
 
 
-def searched(rows: list[dict], task: str, entrant: str) -> list[dict]:
-    """Return the trainings with which an entrant's settings were sought.
+def searched(rows: list[dict], task: str, method: str) -> list[dict]:
+    """Return the trainings with which a method's settings were sought.
 
     Raises:
         ValueError: there was no such search.
     """
-    return _select(rows, "search", task, entrant)
+    return _select(rows, "search", task, method)
 
 
 def _select(
-    rows: list[dict], phase: str, task: str, entrant: str
+    rows: list[dict], phase: str, task: str, method: str
 ) -> list[dict]:
-    wanted = (phase, task, entrant)
+    wanted = (phase, task, method)
     found = [
         row
         for row in rows
-        if (row["phase"], row["task"], row["entrant"]) == wanted
+        if (row["phase"], row["task"], row["method"]) == wanted
     ]
     if not found:
-        raise ValueError(f"the table has no {phase} of {entrant} on {task}")
+        raise ValueError(f"the table has no {phase} of {method} on {task}")
     return found
 
 
-def values(rows: list[dict], task: str, entrant: str, measure: str) -> Tensor:
+def values(rows: list[dict], task: str, method: str, measure: str) -> Tensor:
     """Return a measure at the end of each finished training, (seeds,).
 
     Raises:
-        ValueError: the entrant has no such measure there.
+        ValueError: the method has no such measure there.
     """
-    found = list(_by_seed(rows, task, entrant, measure).values())
+    found = list(_by_seed(rows, task, method, measure).values())
     return torch.tensor(found, dtype=torch.float64)
 
 
 def _by_seed(
-    rows: list[dict], task: str, entrant: str, measure: str
+    rows: list[dict], task: str, method: str, measure: str
 ) -> dict[int, float]:
-    ends = [looks[-1] for looks in finished(rows, task, entrant)]
+    ends = [run[-1] for run in finished(rows, task, method)]
     found = {end["seed"]: end[measure] for end in ends}
     if None in found.values():
-        raise ValueError(f"{entrant} on {task} has no {measure}")
+        raise ValueError(f"{method} on {task} has no {measure}")
     return found
 
 
 def mean_interval(x: Tensor) -> tuple[float, float]:
     """Return the mean of (N,) and the half width of its 95 % interval.
 
-    By Student's t: the values are taken for normal, with unknown width.
+    By Student's t: the values are taken as normal, of unknown variance.
 
     Raises:
         ValueError: fewer than two values.
@@ -208,22 +208,22 @@ def in_words(x: Tensor) -> str:
 def markdown_table(
     rows: list[dict],
     task: str,
-    entrants: dict[str, str],
+    methods: dict[str, str],
     measures: Iterable[str],
 ) -> str:
-    """Return a table, a line a measure and a column an entrant.
+    """Return a table, a line a measure and a column a method.
 
-    entrants maps a name in the results to its heading; measures are keys of
-    HEADINGS. A dash stands where an entrant has no such measure: real data
-    are neither trained nor drawn.
+    methods maps a name in the results to its heading; measures are keys of
+    HEADINGS. A dash stands where a method has no such measure: real data
+    are neither trained nor generated.
     """
     lines = [
-        ["", *entrants.values()],
-        ["---", *["---:"] * len(entrants)],
+        ["", *methods.values()],
+        ["---", *["---:"] * len(methods)],
         *(
             [
                 HEADINGS[measure][0],
-                *(_cell(rows, task, name, measure) for name in entrants),
+                *(_cell(rows, task, name, measure) for name in methods),
             ]
             for measure in measures
         ),
@@ -231,16 +231,16 @@ def markdown_table(
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(rows: list[dict], task: str, entrant: str, measure: str) -> str:
-    ends = [looks[-1][measure] for looks in finished(rows, task, entrant)]
-    if None in ends or (entrant == "real" and measure.startswith("seconds")):
+def _cell(rows: list[dict], task: str, method: str, measure: str) -> str:
+    ends = [run[-1][measure] for run in finished(rows, task, method)]
+    if None in ends or (method == "real" and measure.startswith("seconds")):
         return "–"
     return in_words(HEADINGS[measure][1] * torch.tensor(ends).double())
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two entrants under one measure, seed against seed."""
+    """Two methods under one measure, seed against seed."""
 
     measure: str
     names: tuple[str, str]
@@ -290,9 +290,9 @@ class Comparison:
 def compare(
     rows: list[dict], task: str, measure: str, first: str, second: str
 ) -> Comparison:
-    """Return how two entrants differ, with an interval over the seeds.
+    """Return how two methods differ, with an interval over the seeds.
 
-    Seed by seed, for both have had the same data; where one of them blew up,
+    Seed by seed, for both have had the same data; where one of them diverged,
     the seed is left out.
     """
     one, other = (
@@ -309,159 +309,27 @@ def compare(
 
 
 def rank_correlation(
-    rows: list[dict], task: str, entrant: str, loss: str = "loss"
+    rows: list[dict], task: str, method: str, loss: str = "loss"
 ) -> Tensor:
     """Return Spearman's correlation of loss and distance, (seeds,).
 
-    Over the looks of each finished training: near 1 where a falling loss
+    Over the rows of each finished training: near 1 where a falling loss
     means a falling distance, near 0 where it means nothing.
     """
     found = [
         stats.spearmanr(
-            [look[loss] for look in looks],
-            [look["distance"] for look in looks],
+            [row[loss] for row in run],
+            [row["distance"] for row in run],
         ).statistic
-        for looks in finished(rows, task, entrant)
+        for run in finished(rows, task, method)
     ]
     return torch.tensor(found, dtype=torch.float64)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim that is often made, what was measured, and what follows."""
+def clock_correlation(rows: list[dict], task: str, method: str) -> Tensor:
+    """Return the correlation of a loss that is minus the number of steps.
 
-    claim: str
-    measured: str
-    verdict: str
-
-
-def claims(rows: list[dict]) -> list[Claim]:
-    """Return the claims about GANs and diffusion, judged by the contest."""
-    return [
-        claim_about_losses(rows),
-        claim_about_networks(rows),
-        claim_about_collapse(rows),
-        claim_about_quality(rows),
-        claim_about_speed(rows),
-    ]
-
-
-def told_by_a_clock(rows: list[dict], task: str, entrant: str) -> Tensor:
-    """Return what a loss that is minus the number of steps would have.
-
-    As rank_correlation, (seeds,). What a loss tells of the distance counts
+    As rank_correlation, (seeds,). What a loss says about the distance counts
     only if it is more than this: samples get better with time.
     """
-    return -rank_correlation(rows, task, entrant, "step")
-
-
-def claim_about_losses(rows: list[dict]) -> Claim:
-    """Judge whether a loss tells more of the quality than a clock does."""
-    told, more, less = [], [], []
-    for name in ("diffusion", "gan", "gan-r1"):
-        loss, clock = (
-            [of(rows, task, name) for task in ("ring", "digits")]
-            for of in (rank_correlation, told_by_a_clock)
-        )
-        told.append(
-            f"{NAMES[name]} {loss[0].mean():.2f} and {loss[1].mean():.2f} "
-            f"(the steps alone {clock[0].mean():.2f} and "
-            f"{clock[1].mean():.2f})"
-        )
-        gains = [
-            mean_interval(a - b) for a, b in zip(loss, clock, strict=True)
-        ]
-        if all(gain > half for gain, half in gains):
-            more.append(NAMES[name])
-        elif all(gain < -half for gain, half in gains):
-            less.append(NAMES[name])
-    return Claim(
-        "A GAN's loss does not tell how good its samples are, a diffusion "
-        "loss does.",
-        f"rank correlation with distance, ring and digits: {'; '.join(told)}",
-        f"better than a clock: {_all_of(more)}; worse: {_all_of(less)}",
-    )
-
-
-def _all_of(names: list[str]) -> str:
-    return " and ".join(names) or "none"
-
-
-def claim_about_networks(rows: list[dict]) -> Claim:
-    """Judge whether a GAN trains more than it draws with."""
-    draws, trains, alone = (
-        float(values(rows, "digits", name, measure).mean())
-        for name, measure in (
-            ("gan-r1", "parameters"),
-            ("gan-r1", "trained"),
-            ("diffusion", "trained"),
-        )
-    )
-    return Claim(
-        "A GAN needs a second network.",
-        f"{trains / draws:.1f} times the parameters that it draws with are "
-        f"trained; {alone / draws:.1f} times by the diffusion model",
-        "true" if trains > 1.5 * alone else "wrong",
-    )
-
-
-def claim_about_collapse(rows: list[dict]) -> Claim:
-    """Judge whether GANs lose modes and diffusion models do not."""
-    lost = {
-        name: sum(
-            float(values(rows, task, name, "modes_lost").sum())
-            for task in ("ring", "digits")
-        )
-        for name in ("diffusion", "gan", "gan-r1")
-    }
-    by = {
-        some: " and ".join(NAMES[n] for n in lost if bool(lost[n]) == some)
-        for some in (True, False)
-    }
-    return Claim(
-        "GANs lose modes, diffusion models never do.",
-        "modes lost in all trainings: "
-        + ", ".join(f"{NAMES[name]} {lost[name]:.0f}" for name in lost),
-        "here lost by "
-        + (by[True] or "nobody")
-        + (", and not by " + by[False] if by[True] and by[False] else ""),
-    )
-
-
-def claim_about_quality(rows: list[dict]) -> Claim:
-    """Judge whether the diffusion model draws better than the best GAN."""
-    found = {
-        f"{task} by {title}": compare(
-            rows, task, measure, "diffusion", "gan-r1"
-        )
-        for task, measure, title in (
-            ("ring", "energy", "energy distance"),
-            ("digits", "energy", "energy distance"),
-            ("digits", "frechet", "Fréchet distance"),
-        )
-    }
-    words = {"diffusion": "true", "gan-r1": "wrong", None: "not decided"}
-    return Claim(
-        "Diffusion models beat GANs.",
-        "; ".join(f"{by}: {each.verdict}" for by, each in found.items()),
-        "; ".join(
-            f"{words[each.winner]} on the {by}" for by, each in found.items()
-        ),
-    )
-
-
-def claim_about_speed(rows: list[dict]) -> Claim:
-    """Judge whether drawing from a diffusion model is slow."""
-    times = {
-        task: float(
-            values(rows, task, "diffusion", "seconds_thousand").mean()
-            / values(rows, task, "gan-r1", "seconds_thousand").mean()
-        )
-        for task in ("ring", "digits")
-    }
-    return Claim(
-        "Drawing from a diffusion model is slow.",
-        "a thousand samples take "
-        + ", ".join(f"{x:,.0f} times as long ({t})" for t, x in times.items()),
-        "true" if min(times.values()) > 2 else "wrong here",
-    )
+    return -rank_correlation(rows, task, method, "step")

@@ -1,14 +1,15 @@
-"""Train the two models of the training lab, and say how good they are.
+"""Train two models as chapter 5 does, and print how good they are.
 
 ``make bench`` runs it: some ten minutes on two cores. Each figure stands
 beside its floor. It is a benchmark, not a test: nothing fails.
 
 - Eight modes: the seconds of training, and the loss above the exact floor.
 - Digits, with labels and without: the Frechet distance to the training
-  pictures after 60 seconds of training; as many pictures are drawn as the
+  pictures after 60 seconds of training; as many pictures are sampled as the
   test set has. The floor is that of real pictures. With labels, the test
-  set's, those are the test pictures. Without, the model draws its classes
-  by chance, and so must the real pictures: they are random splits of all.
+  set's, those are the test pictures. Without, the model's
+  classes are random, and those of the real pictures must be so too: they are
+  random splits of all.
 """
 
 import itertools
@@ -118,7 +119,7 @@ def steps_in(seconds: float) -> int:
 
 
 def digits_run(seed: int, steps: int, labelled: bool) -> tuple[float, float]:
-    """Train and draw; return seconds and the mean of five distances."""
+    """Train and sample; return seconds and the mean of five distances."""
     begin = time.perf_counter()
     run = digits_training(seed, steps, labelled)
     model = deque(run, maxlen=1)[0].ema.cpu()
@@ -131,14 +132,14 @@ def digits_run(seed: int, steps: int, labelled: bool) -> tuple[float, float]:
         model = partial(model, y=data.test_labels)
     for _ in range(5):
         x_T = torch.randn(data.test_images.shape, generator=generator)
-        walk = ddpm_sample(
+        run = ddpm_sample(
             clamp_x_0(model, SCHEDULE, -1, 1),
             x_T,
             SCHEDULE,
             generator=generator,
         )
-        drawn = digit_features(deque(walk, maxlen=1)[0])
-        distances.append(float(frechet_distance(drawn, train_features)))
+        made = digit_features(deque(run, maxlen=1)[0])
+        distances.append(float(frechet_distance(made, train_features)))
     return seconds, statistics.mean(distances)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-from diffusion_lite import results
-from diffusion_lite.results import (
+from experiments.contest import claims, results
+from experiments.contest.results import (
     COLUMNS,
     Comparison,
     compare,
@@ -21,11 +21,11 @@ from diffusion_lite.results import (
 )
 
 
-def rows_of(entrant, energies, **more):
-    """Return a contest's last looks, one for each seed."""
+def rows_of(method, energies, **more):
+    """Return a contest's last rows, one for each seed."""
     return [
         dict.fromkeys(COLUMNS)
-        | {"phase": "contest", "task": "ring", "entrant": entrant}
+        | {"phase": "contest", "task": "ring", "method": method}
         | {"seed": seed, "step": 9, "distance": 0.5, "energy": energy}
         | more
         for seed, energy in enumerate(energies)
@@ -46,7 +46,7 @@ def test_another_table_is_refused(tmp_path):
         read(tmp_path / "none.csv")
 
 
-def test_values_come_seed_by_seed_from_the_last_look():
+def test_values_come_seed_by_seed_from_the_last_row():
     early = rows_of("gan", [9.0, 9.0])
     late = rows_of("gan", [1.0, 2.0])
     rows = [early[1], late[1], early[0], late[0]]
@@ -55,15 +55,15 @@ def test_values_come_seed_by_seed_from_the_last_look():
 
 
 @pytest.mark.parametrize(
-    ("entrant", "measure", "words"),
+    ("method", "measure", "words"),
     [
         ("vae", "energy", "no contest of vae on ring"),
         ("gan", "nats", "gan on ring has no nats"),
     ],
 )
-def test_what_was_not_measured_is_not_given(entrant, measure, words):
+def test_what_was_not_measured_is_not_given(method, measure, words):
     with pytest.raises(ValueError, match=words):
-        values(rows_of("gan", [1.0]), "ring", entrant, measure)
+        values(rows_of("gan", [1.0]), "ring", method, measure)
 
 
 def test_the_interval_covers_as_often_as_it_says(generator):
@@ -103,11 +103,11 @@ def test_the_verdict_falls_as_the_numbers_do(measure, first, winner):
     assert found.verdict == words[winner]
 
 
-def test_a_training_that_blew_up_is_left_out_with_its_pair():
+def test_a_training_that_diverged_is_left_out_with_its_pair():
     rows = rows_of("gan", [1.0, 5.0, 9.0, 2.0])
     rows += rows_of("vae", [2.0, None, 9.5, 2.9])
-    blown = rows[5]
-    blown["distance"] = math.inf
+    diverged = rows[5]
+    diverged["distance"] = math.inf
     assert len(trainings(rows, "ring", "vae")) == 4
     assert len(results.finished(rows, "ring", "vae")) == 3
     assert values(rows, "ring", "vae", "energy").tolist() == [2.0, 9.5, 2.9]
@@ -148,13 +148,18 @@ def test_a_difference_is_told_from_its_interval(difference, half, words):
 
 
 def test_a_rank_correlation_sees_order_alone():
-    looks = [
-        row | {"loss": loss, "judge_loss": -loss, "distance": math.exp(loss)}
+    rows = [
+        row
+        | {
+            "loss": loss,
+            "discriminator_loss": -loss,
+            "distance": math.exp(loss),
+        }
         for loss in (3.0, 2.0, 1.0, 0.5)
         for row in rows_of("gan", [0.0])
     ]
-    assert rank_correlation(looks, "ring", "gan").tolist() == [1.0]
-    back = rank_correlation(looks, "ring", "gan", "judge_loss")
+    assert rank_correlation(rows, "ring", "gan").tolist() == [1.0]
+    back = rank_correlation(rows, "ring", "gan", "discriminator_loss")
     assert back.tolist() == [-1.0]
 
 
@@ -192,22 +197,22 @@ def test_a_table_has_a_dash_where_nothing_was_measured():
 def contest_of(**changes):
     """Return a contest's rows where nothing differs, but for the changes.
 
-    A change is {(task, entrant): {measure: value}}, one value for all looks
-    or a list with one for each of the three looks.
+    A change is {(task, method): {measure: value}}, one value for all rows
+    or a list with one for each of the three evaluations.
     """
     rows = []
     for task in ("ring", "digits"):
         for name in ("diffusion", "gan", "gan-r1"):
             for seed in range(3):
-                for look in range(3):
+                for at in range(3):
                     row = {
                         "phase": "contest",
                         "task": task,
-                        "entrant": name,
+                        "method": name,
                         "seed": seed,
-                        "step": look,
-                        "loss": 3.0 - look,
-                        "distance": 3.0 - look,
+                        "step": at,
+                        "loss": 3.0 - at,
+                        "distance": 3.0 - at,
                         "energy": 1.0 + 0.01 * seed,
                         "frechet": 1.0 + 0.01 * seed,
                         "modes_lost": 0,
@@ -219,7 +224,7 @@ def contest_of(**changes):
                         f"{task}_{name.replace('-', '_')}", {}
                     ).items():
                         many = isinstance(value, list)
-                        row[key] = value[look] if many else value
+                        row[key] = value[at] if many else value
                     rows.append(dict.fromkeys(COLUMNS) | row)
     return rows
 
@@ -247,24 +252,24 @@ UP_AND_DOWN = {"loss": [2.0, 3.0, 1.0], "distance": [2.0, 3.0, 1.0]}
     ],
 )
 def test_the_claim_about_losses(changes, verdict):
-    assert results.claim_about_losses(contest_of(**changes)).verdict == verdict
+    assert claims.claim_about_losses(contest_of(**changes)).verdict == verdict
 
 
 def test_the_claim_about_networks():
-    assert results.claim_about_networks(contest_of()).verdict == "wrong"
+    assert claims.claim_about_networks(contest_of()).verdict == "wrong"
     two = contest_of(digits_gan_r1={"trained": 200})
-    claim = results.claim_about_networks(two)
+    claim = claims.claim_about_networks(two)
     assert claim.verdict == "true"
     assert "2.0 times" in claim.measured
 
 
 def test_the_claim_about_collapse():
-    nobody = results.claim_about_collapse(contest_of())
+    nobody = claims.claim_about_collapse(contest_of())
     assert nobody.verdict == "here lost by nobody"
     lost = contest_of(
         ring_gan={"modes_lost": 2}, ring_diffusion={"modes_lost": 1}
     )
-    claim = results.claim_about_collapse(lost)
+    claim = claims.claim_about_collapse(lost)
     assert claim.verdict == (
         "here lost by the diffusion model and the plain GAN, and not by the "
         "GAN with R1"
@@ -290,7 +295,7 @@ def test_the_claim_about_collapse():
     ],
 )
 def test_the_claim_about_quality(changes, words):
-    found = results.claim_about_quality(contest_of(**changes))
+    found = claims.claim_about_quality(contest_of(**changes))
     ring, energy, frechet = words
     assert found.verdict == (
         f"{ring} on the ring by energy distance; {energy} on the digits by "
@@ -299,16 +304,16 @@ def test_the_claim_about_quality(changes, words):
 
 
 def test_the_claim_about_speed():
-    assert results.claim_about_speed(contest_of()).verdict == "wrong here"
+    assert claims.claim_about_speed(contest_of()).verdict == "wrong here"
     slow = {"seconds_thousand": 1000.0}
     rows = contest_of(ring_diffusion=slow, digits_diffusion=slow)
-    claim = results.claim_about_speed(rows)
+    claim = claims.claim_about_speed(rows)
     assert claim.verdict == "true"
     assert "1,000 times as long (ring)" in claim.measured
 
 
-def test_every_claim_is_judged():
-    assert len({claim.claim for claim in results.claims(contest_of())}) == 5
+def test_every_claim_has_its_words():
+    assert len({claim.claim for claim in claims.claims(contest_of())}) == 5
 
 
 def test_a_sentence_has_its_numbers():

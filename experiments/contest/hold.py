@@ -1,4 +1,4 @@
-"""Run the whole contest, and write diffusion_lite/results.csv.
+"""Run the whole contest, and write results.csv.
 
 ``make contest`` runs it: on two cores it takes about an hour. The rows of
 a job are kept in _build/contest as soon as it is done, so that after a stop
@@ -19,9 +19,10 @@ from pathlib import Path
 
 import torch
 
-from diffusion_lite import contest, results
+from experiments.contest import protocol, results
+from experiments.contest.search import SEARCH
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PARTS = ROOT / "_build" / "contest"
 
 
@@ -30,9 +31,9 @@ def main() -> None:
     PARTS.mkdir(parents=True, exist_ok=True)
     origin = {"commit": commit(), "machine": machine()}
     searches = [
-        contest.search_jobs(task, entrant)
-        for task, entrants in contest.SEARCH.items()
-        for entrant in entrants
+        protocol.search_jobs(task, method)
+        for task, methods in SEARCH.items()
+        for method in methods
     ]
     context = get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context, settle) as pool:
@@ -40,7 +41,7 @@ def main() -> None:
         trainings = [
             job
             for search in searches
-            for job in contest.contest_jobs(rows_of(search))
+            for job in protocol.contest_jobs(rows_of(search))
         ]
         trainings.sort(key=lambda job: job.seed)  # all meet the same hour
         run_all(pool, trainings, origin)
@@ -63,7 +64,7 @@ def end_with_parent() -> None:
 
 
 def run_all(
-    pool: ProcessPoolExecutor, jobs: list[contest.Job], origin: dict
+    pool: ProcessPoolExecutor, jobs: list[protocol.Job], origin: dict
 ) -> None:
     """Run the jobs that are not done yet, and say when each is."""
     waiting = [job for job in jobs if not part(job).exists()]
@@ -77,14 +78,14 @@ def run_all(
         )
 
 
-def rows_of(jobs: list[contest.Job]) -> list[dict]:
+def rows_of(jobs: list[protocol.Job]) -> list[dict]:
     """Return the kept rows of jobs that are done."""
     return [row for job in jobs for row in json.loads(part(job).read_text())]
 
 
-def one(job: contest.Job, origin: dict) -> str:
+def one(job: protocol.Job, origin: dict) -> str:
     """Run a job, keep its rows, and return a line about it."""
-    rows = [row | origin for row in contest.run(job)]
+    rows = [row | origin for row in protocol.run(job)]
     unfinished = part(job).with_suffix(".part")
     unfinished.write_text(json.dumps(rows))
     unfinished.replace(part(job))
@@ -94,7 +95,7 @@ def one(job: contest.Job, origin: dict) -> str:
     )
 
 
-def part(job: contest.Job) -> Path:
+def part(job: protocol.Job) -> Path:
     """Return where a job's rows are kept."""
     return PARTS / f"{job.name}.json"
 
@@ -103,8 +104,8 @@ def commit() -> str:
     """Return the commit that ran, with a + if files were changed since."""
     git = partial(subprocess.check_output, cwd=ROOT, text=True)
     name = git(["git", "rev-parse", "--short=12", "HEAD"]).strip()
-    changed = git(["git", "status", "--porcelain", "diffusion_lite"]).strip()
-    return name + ("+" if changed else "")
+    status = ["git", "status", "--porcelain", "diffusion_lite", "experiments"]
+    return name + ("+" if git(status).strip() else "")
 
 
 def machine() -> str:
