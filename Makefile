@@ -11,7 +11,7 @@ export GOMP_SPINCOUNT := 20000
 
 .DEFAULT_GOAL := help
 .PHONY: help book test unit slow labs browser clock
-.PHONY: lab student teacher bench contest lint clean
+.PHONY: lab student teacher bench contest lint scripts clean
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -47,10 +47,10 @@ teacher: .venv/.installed ## labs, solutions, likely mistakes and rubric: _build
 	@$(BIN)/python tools/editions.py teacher
 
 bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
-	@$(BIN)/python benchmarks/training.py
+	@$(BIN)/python -m experiments.training.quality
 
 contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (an hour, two cores)
-	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/contest.py
+	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.contest.hold
 
 lint: .venv/.installed ## check style, and that nothing generated is committed
 	$(BIN)/ruff check
@@ -58,6 +58,9 @@ lint: .venv/.installed ## check style, and that nothing generated is committed
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	@! git ls-files --cached --ignored --exclude-standard 2>/dev/null \
 	  | sed 's/$$/: generated, and must not be committed/' | grep .
+
+scripts: ## lint and type-check the live figures' scripts; needs node
+	cd tools/scripts && npm ci --no-audit --no-fund && npm run lint && npm run types
 
 clean: ## remove everything that was generated, but not .venv
 	rm -rf _build book/ledger.md .coverage* .pytest_cache .ruff_cache

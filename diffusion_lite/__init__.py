@@ -22,8 +22,6 @@ a module imports only from floors below its own:
    ``flow``              an invertible map, and an exact log p(x)
    ``metrics``           how good the samples are, and the floor
    ``plotting``          how it looks
-7. ``contest``           the families on one distribution, with one budget
-   ``results``           what the contest found, and verdicts
-   ``explorables``       live figures, each a class beside one script
+7. ``explorables``       live figures, each a class beside one script
    ``exercises``         checks of the readers' answers
 """

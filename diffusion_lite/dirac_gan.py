@@ -1,6 +1,6 @@
-"""The smallest GAN: one number draws, another judges, and all is known.
+"""The smallest GAN: a generator and a discriminator of one number each.
 
-The data are the point 0. The generator draws the point theta, the
+The data are the point 0. The generator gives the point theta, the
 discriminator's logit is psi x. The game ends at theta = psi = 0: a saddle
 of the value. A velocity maps (theta, psi) to where gradient steps pull them.
 Source: Mescheder et al. 2018, section 2.

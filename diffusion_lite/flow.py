@@ -10,9 +10,9 @@ from diffusion_lite.networks import perceptron
 
 
 class Coupling(nn.Module):
-    """Scale and shift one half of the entries, told by the other half.
+    """Scale and shift one half of the entries, as the other half says.
 
-    ``mask`` is 1 on the half that tells and stays: (D,).
+    ``mask`` is 1 on the half that is read and stays: (D,).
     Book: eq-coupling. Source: Dinh et al. 2017, eq. 7 and 8.
     """
 
@@ -25,15 +25,15 @@ class Coupling(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (B, D) and log |det dz/dx| (B,)."""
-        log_scale, shift = self._told(x)
+        log_scale, shift = self._scale_shift(x)
         return x * log_scale.exp() + shift, log_scale.sum(1)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return x (B, D)."""
-        log_scale, shift = self._told(z)
+        log_scale, shift = self._scale_shift(z)
         return (z - shift) * (-log_scale).exp()
 
-    def _told(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _scale_shift(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the log of the scale, and the shift: 0 where x stays."""
         log_scale, shift = self.net(x * self.mask).chunk(2, dim=1)
         moves = 1 - self.mask
@@ -43,7 +43,7 @@ class Coupling(nn.Module):
 class Flow(nn.Module):
     """Couplings one after another, from data to noise and back.
 
-    Each tells with the entries that the one before it has moved.
+    Each reads the entries that the one before it has moved.
     Source: Dinh et al. 2017.
     Shapes: x (B, *shape), z (B, D) with D the entries of a sample.
 
@@ -99,13 +99,19 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw n samples, (n, *shape)."""
+        """Return n samples, (n, *shape)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         z = torch.randn(n, math.prod(self.shape), generator=generator)
         return self.inverse(z)
 
 
-def flow_loss(model: Flow, x: Tensor) -> Tensor:
-    """Return -log p(x), its mean over the batch in nats per dimension."""
+def flow_loss(
+    model: Flow, x: Tensor, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return -log p(x), its mean over the batch in nats per dimension.
+
+    Nothing in it is random; the generator is there because ``train`` hands
+    one to every loss.
+    """
     return -model.log_prob(x).mean() / x[0].numel()

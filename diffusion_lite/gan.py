@@ -1,15 +1,15 @@
-"""The adversarial game: a generator that draws, a discriminator that judges.
+"""The adversarial game: a generator of samples, and a discriminator of them.
 
 A discriminator gives a logit: large where it takes x for real.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
 from diffusion_lite.arguments import batch
 from diffusion_lite.mixtures import GaussianMixture
@@ -52,7 +52,7 @@ def jensen_shannon(
     generator: torch.Generator,
     n: int = 100_000,
 ) -> Tensor:
-    """Return the Jensen-Shannon divergence, 0 to log 2 nats, from n draws.
+    """Return the Jensen-Shannon divergence, 0 to log 2 nats, from n samples.
 
     (KL(data || middle) + KL(model || middle)) / 2, where the middle is the
     half-and-half mixture of both. Under the best discriminator, gan_value
@@ -117,14 +117,14 @@ class Generator(nn.Module):
         return self.body(z)
 
     def noise(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw z, (n, noise_dim), from N(0, I)."""
+        """Sample z, (n, noise_dim), from N(0, I)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         return torch.randn(n, self.noise_dim, generator=generator)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw n samples, (n, ...)."""
+        """Return n samples, (n, ...)."""
         return self(self.noise(n, generator))
 
 
@@ -161,16 +161,16 @@ def picture_discriminator(width: int = 279) -> nn.Module:
 class Game:
     """Where a game stands. ``train_gan`` yields it, the same one, each step.
 
-    ``ema`` is the generator to draw with. ``loss`` is the generator's,
-    ``judge_loss`` the discriminator's, at the last step; None before it.
+    ``ema`` is the generator to sample with. ``loss`` is the generator's at
+    the last step, ``discriminator_loss`` the discriminator's; None before it.
     """
 
     model: Generator
     discriminator: nn.Module
-    ema: AveragedModel
+    ema: Generator
     step: int = 0
     loss: float | None = None
-    judge_loss: float | None = None
+    discriminator_loss: float | None = None
 
 
 def train_gan(
@@ -201,12 +201,9 @@ def train_gan(
     _check_positive(steps=steps, batch_size=batch_size, lr=lr)
     if gamma < 0:
         raise ValueError(f"gamma must not be negative, got {gamma}")
-    game = Game(
-        model,
-        discriminator,
-        AveragedModel(model, multi_avg_fn=update_ema),
-    )
-    return _play(game, data, steps, batch_size, lr, generator, gamma)
+    ema = copy.deepcopy(model).requires_grad_(False)
+    game = Game(model, discriminator, ema)
+    return _play(game, data.float(), steps, batch_size, lr, generator, gamma)
 
 
 def _check_positive(**values: float) -> None:
@@ -224,22 +221,21 @@ def _play(
     generator: torch.Generator,
     gamma: float,
 ) -> Iterator[Game]:
-    judge, draw = _adam(game.discriminator), _adam(game.model)
+    adams = _adam(game.discriminator), _adam(game.model)
     while game.step < steps:
         rate = learning_rate(game.step, steps, lr)
-        real = sample_batch(data, n, generator)
-        game.judge_loss = optimizer_step(
-            _judge_loss(game, real, generator, gamma), judge, rate
-        )
+        (real,) = sample_batch((data,), n, generator)
+        loss = _discriminator_loss(game, real, generator, gamma)
+        game.discriminator_loss = optimizer_step(loss, adams[0], rate)
         fake = game.model(game.model.noise(n, generator))
         loss = generator_loss(game.discriminator(fake))
-        game.loss = optimizer_step(loss, draw, rate)
-        game.ema.update_parameters(game.model)
+        game.loss = optimizer_step(loss, adams[1], rate)
+        update_ema(game.ema, game.model, game.step)
         game.step += 1
         yield game
 
 
-def _judge_loss(
+def _discriminator_loss(
     game: Game, real: Tensor, generator: torch.Generator, gamma: float
 ) -> Tensor:
     """Return the discriminator's loss on a batch of real data."""

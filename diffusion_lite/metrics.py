@@ -18,13 +18,13 @@ from diffusion_lite.mixtures import GaussianMixture
 
 def real_floor(
     distance: Callable[[Tensor, Tensor], Tensor | float],
-    draw: Callable[[], tuple[Tensor, Tensor]],
+    sample_pair: Callable[[], tuple[Tensor, Tensor]],
     repeats: int = 20,
 ) -> Tensor:
     """Return the distance between real and real, (repeats,).
 
-    ``draw()`` gives two independent sets of real data, of the sizes that
-    model and data have where the model is measured, and with classes as
+    ``sample_pair()`` gives two independent sets of real data, of the sizes
+    that model and data have where the model is measured, and with classes as
     random as the model's: for 364 digits, chance in the counts of the ten
     classes alone makes the Frechet distance three times as large.
 
@@ -34,7 +34,10 @@ def real_floor(
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
     return torch.stack(
-        [torch.as_tensor(distance(*draw())).double() for _ in range(repeats)]
+        [
+            torch.as_tensor(distance(*sample_pair())).double()
+            for _ in range(repeats)
+        ]
     )
 
 

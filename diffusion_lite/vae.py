@@ -41,7 +41,7 @@ class VAE(nn.Module):
     def elbo(self, x: Tensor, *, generator: torch.Generator) -> Tensor:
         """Return a lower bound on log p(x), in nats: (B,).
 
-        E[log p(x | z)] - KL(q(z | x) || N(0, I)), with one draw of z.
+        E[log p(x | z)] - KL(q(z | x) || N(0, I)), with one sample of z.
         Book: eq-vae-elbo, eq-vae-gap, eq-vae-kl.
         Source: Kingma and Welling 2014, eq. 1 and 3.
         """
@@ -58,33 +58,33 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def log_prob(
-        self, x: Tensor, *, draws: int, generator: torch.Generator
+        self, x: Tensor, *, samples: int, generator: torch.Generator
     ) -> Tensor:
         """Return an estimate of log p(x) itself, in nats: (B,).
 
-        log of the mean of p(x | z) p(z) / q(z | x), over draws of z: a
-        lower bound on average, and closer with more draws.
+        log of the mean of p(x | z) p(z) / q(z | x), over samples of z:
+        a lower bound on average, and closer with more samples.
         Book: eq-vae-marginal, eq-importance.
         Source: Burda et al. 2016, eq. 8.
 
         Raises:
-            ValueError: draws < 1.
+            ValueError: samples < 1.
         """
-        if draws < 1:
-            raise ValueError(f"draws must be at least 1, got {draws}")
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}")
         mean, variance = self.encode(x)
         weights = []
-        for _ in range(draws):
+        for _ in range(samples):
             z = reparameterise(mean, variance, _noise(mean, generator))
             one = torch.ones_like(z)
             prior = normal_log_prob(z, torch.zeros_like(z), one)
             ratio = prior - normal_log_prob(z, mean, variance)
             weights.append(self.log_likelihood(x, z) + ratio.sum(1))
-        return torch.stack(weights).logsumexp(0) - math.log(draws)
+        return torch.stack(weights).logsumexp(0) - math.log(samples)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Draw n samples of x, the decoder's noise included: (n, ...)."""
+        """Return n samples of x, the decoder's noise included: (n, ...)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         mean = self.decode(
@@ -94,9 +94,9 @@ class VAE(nn.Module):
 
 
 def reparameterise(mean: Tensor, variance: Tensor, noise: Tensor) -> Tensor:
-    """Return z = mean + sqrt(variance) noise: a draw of N(mean, variance).
+    """Return z = mean + sqrt(variance) noise: a sample of N(mean, variance).
 
-    Written so, the draw has a slope in mean and variance.
+    Written so, the sample has a gradient in mean and variance.
     Book: eq-reparameterise. Source: Kingma and Welling 2014, section 2.4.
     """
     return mean + variance.sqrt() * noise

@@ -34,12 +34,13 @@ INPUTS = [
     "book/**/*",
     "notebooks/*.ipynb",
     "diffusion_lite/**/*",
+    "experiments/**/*",
     "tests/**/*.py",
     "tools/*.py",
 ]
 IMPORT = re.compile(
-    r"from diffusion_lite import (\([\w\s,]+\)|[\w ,]+)"
-    r"|diffusion_lite\.([\w.]+)"
+    r"from (diffusion_lite|experiments) import (\([\w\s,]+\)|[\w ,]+)"
+    r"|(diffusion_lite|experiments)\.([\w.]+)"
 )
 LISTED = re.compile(r"\b(?:root|file): *([^\s#,}]+)")
 ENVIRONMENT = {
@@ -217,8 +218,11 @@ def code(file: Path) -> str:
 
 
 def _names(text: str) -> set[str]:
-    matches = " ".join(" ".join(pair) for pair in IMPORT.findall(text))
-    return set(re.findall(r"[\w.]+", matches))
+    return {
+        f"{package}{other}.{name}"
+        for package, names, other, dotted in IMPORT.findall(text)
+        for name in re.findall(r"[\w.]+", names + dotted)
+    }
 
 
 def _module(name: str, root: Path) -> list[Path]:
@@ -228,8 +232,8 @@ def _module(name: str, root: Path) -> list[Path]:
     name, every file counts.
     """
     parts = name.strip(".").split(".")
-    for length in range(len(parts), 0, -1):
-        stem = root.joinpath("diffusion_lite", *parts[:length])
+    for length in range(len(parts), 1, -1):
+        stem = root.joinpath(*parts[:length])
         if files := [
             f for f in stem.parent.glob(f"{stem.name}.*") if _code(f)
         ]:

@@ -1,24 +1,20 @@
 """The contest: fair in what it gives, and the committed table is its own."""
 
-import importlib.util
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from diffusion_lite import contest, training
-from diffusion_lite.contest import (
-    SEARCH,
+from diffusion_lite import training
+from experiments.contest import hold, protocol
+from experiments.contest.methods import METHODS, Learner
+from experiments.contest.protocol import (
     SEARCH_SEEDS,
     SEEDS,
-    TASKS,
-    Handwriting,
     Job,
-    Ring,
     affordable,
     contest_jobs,
     run,
@@ -26,10 +22,18 @@ from diffusion_lite.contest import (
     start,
     timed,
 )
-from diffusion_lite.results import COLUMNS, read, searched, trainings, values
+from experiments.contest.results import (
+    COLUMNS,
+    read,
+    searched,
+    trainings,
+    values,
+)
+from experiments.contest.search import SEARCH
+from experiments.contest.tasks import TASKS, Handwriting, Ring
 
 LOOPS = ("diffusion", "gan", "gan-r1", "vae", "flow")
-EACH = [(task, entrant) for task in SEARCH for entrant in SEARCH[task]]
+EACH = [(task, method) for task in SEARCH for method in SEARCH[task]]
 MEASURES = (
     "weights_tv",
     "modes_lost",
@@ -44,27 +48,27 @@ MEASURES = (
 
 @pytest.fixture
 def short(monkeypatch):
-    """Make every draw a small one."""
+    """Make every sample a small one."""
     for task in (Ring, Handwriting):
-        monkeypatch.setattr(task, "drawn", 1030)  # a thousand are timed
+        monkeypatch.setattr(task, "samples", 1030)  # a thousand are timed
         monkeypatch.setattr(task, "block", 30)
         monkeypatch.setattr(task, "few", 20)
     monkeypatch.setattr(Ring, "nats", 10)
 
 
-def job(task, entrant, phase="contest", steps=10):
-    config = SEARCH[task][entrant][0]
+def job(task, method, phase="contest", steps=10):
+    config = SEARCH[task][method][0]
     if "T" in config:
         config = config | {"T": 5}
-    return Job(phase, task, entrant, config, 0, steps if "lr" in config else 1)
+    return Job(phase, task, method, config, 0, steps if "lr" in config else 1)
 
 
 @pytest.mark.parametrize(
-    ("task", "entrant"),
-    [each for each in EACH if each != ("ring", "kernels")],
+    ("task", "method"),
+    [each for each in EACH if each != ("ring", "kde")],
 )
-def test_every_entrant_runs_and_is_measured(task, entrant, short):
-    rows = list(run(job(task, entrant)))
+def test_every_method_runs_and_is_measured(task, method, short):
+    rows = list(run(job(task, method)))
     assert [row["step"] for row in rows] == sorted(
         {row["step"] for row in rows}
     )
@@ -73,11 +77,11 @@ def test_every_entrant_runs_and_is_measured(task, entrant, short):
         assert set(row) <= set(COLUMNS)
         assert math.isfinite(row["distance"])
     assert all(math.isfinite(rows[-1][name]) for name in MEASURES)
-    likely = task == "ring" and entrant not in ("gan", "gan-r1")
+    likely = task == "ring" and method not in ("gan", "gan-r1")
     assert ("nats" in rows[-1]) == likely
-    loose = (task, entrant) == ("ring", "vae")
+    loose = (task, method) == ("ring", "vae")
     assert ("nats_closer" in rows[-1]) == loose
-    if entrant in LOOPS:
+    if method in LOOPS:
         assert rows[0]["parameters"] > 30_000
         assert all(math.isfinite(row["loss"]) for row in rows)
         seconds = [row["seconds"] for row in rows]
@@ -92,7 +96,7 @@ def test_nobody_trains_on_a_gpu(task, short, monkeypatch):
     assert math.isfinite(last["loss"])
 
 
-def test_a_search_looks_once(short):
+def test_a_search_evaluates_once(short):
     rows = list(run(job("ring", "vae", phase="search")))
     assert [row["step"] for row in rows] == [10]
     assert "energy" not in rows[0]
@@ -103,24 +107,24 @@ def test_the_same_job_has_the_same_result(short):
     assert first["distance"] == second["distance"]
 
 
-def test_looking_does_not_change_the_training(short, monkeypatch):
+def test_evaluations_do_not_change_the_training(short, monkeypatch):
     def last_loss():
         *_, last = run(job("ring", "vae", steps=30))
         return last["loss"]
 
     often = last_loss()
-    monkeypatch.setattr(contest, "MOMENTS", (0.9, 1.0))
+    monkeypatch.setattr(protocol, "MOMENTS", (0.9, 1.0))
     assert last_loss() == often
 
 
 @pytest.mark.parametrize(
-    ("task", "entrant"), [("ring", "vae"), ("digits", "diffusion")]
+    ("task", "method"), [("ring", "vae"), ("digits", "diffusion")]
 )
-def test_looking_often_does_not_change_what_is_found(
-    task, entrant, short, monkeypatch
+def test_more_evaluations_do_not_change_what_is_found(
+    task, method, short, monkeypatch
 ):
     def found():
-        *_, last = run(job(task, entrant))
+        *_, last = run(job(task, method))
         return {
             name: value
             for name, value in last.items()
@@ -128,45 +132,45 @@ def test_looking_often_does_not_change_what_is_found(
         }
 
     often = found()
-    monkeypatch.setattr(contest, "MOMENTS", (1.0,))
+    monkeypatch.setattr(protocol, "MOMENTS", (1.0,))
     assert found() == often
     assert set(MEASURES[:6]) <= set(often)
 
 
 def test_what_is_timed_is_measured(short, monkeypatch):
-    drawn = []
+    made = []
 
-    def draw(n):
+    def sample(n):
         x = torch.randn(n, 2)
-        drawn.append(x)
+        made.append(x)
         return x
 
-    x, times = contest.draw_all(Ring, draw)
-    assert [len(each) for each in drawn] == [1] * 3 + [1000] * 3 + [30]
-    assert torch.equal(x, torch.cat(drawn[-2:]))
+    x, times = protocol.sample_all(Ring, sample)
+    assert [len(each) for each in made] == [1] * 3 + [1000] * 3 + [30]
+    assert torch.equal(x, torch.cat(made[-2:]))
     assert list(times) == ["seconds_one", "seconds_thousand"]
 
 
-def test_a_training_that_blows_up_has_lost(short, monkeypatch):
+def test_a_training_that_diverges_has_lost(short, monkeypatch):
     def states():
         raise FloatingPointError("the loss is nan")
         yield
 
-    def enter(task, config, **run):
-        return contest.Learner(states(), None)
+    def build(task, config, **run):
+        return Learner(states(), None)
 
-    monkeypatch.setitem(contest.ENTRANTS, "gan", enter)
+    monkeypatch.setitem(METHODS, "gan", build)
     (row,) = run(job("ring", "gan"))
     assert row["distance"] == math.inf
 
 
-def test_looking_costs_no_seconds(monkeypatch):
+def test_evaluations_cost_no_seconds(monkeypatch):
     clock = itertools.count()  # a second a call
-    monkeypatch.setattr(contest.time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(protocol.time, "process_time", lambda: next(clock))
     spent = []
     for _, seconds in timed(iter(range(3))):
         for _ in range(100):
-            next(clock)  # what a look takes
+            next(clock)  # what an evaluation takes
         spent.append(seconds)
     assert spent == [1, 2, 3]
 
@@ -175,17 +179,17 @@ def test_looking_costs_no_seconds(monkeypatch):
     ("each", "calls", "least"),
     [([0.3, 0.1, 0.2], 3, 0.1), ([6.0], 1, 6.0), ([4.0, 3.0], 2, 3.0)],
 )
-def test_what_draws_slowly_is_timed_once(monkeypatch, each, calls, least):
+def test_a_slow_sampler_is_timed_once(monkeypatch, each, calls, least):
     clock = [0.0]
-    monkeypatch.setattr(contest.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr(protocol.time, "process_time", lambda: clock[0])
     left = iter(each)
 
-    def draw():
+    def sample():
         spent = next(left)
         clock[0] += spent
         return spent
 
-    last, seconds = contest.fastest(draw)
+    last, seconds = protocol.fastest(sample)
     assert last == each[calls - 1]
     assert seconds == pytest.approx(least)
     assert clock[0] == pytest.approx(sum(each[:calls]))
@@ -194,7 +198,7 @@ def test_what_draws_slowly_is_timed_once(monkeypatch, each, calls, least):
 def test_steps_follow_from_the_budget(monkeypatch):
     monkeypatch.setattr(Ring, "seconds", 3.0)
     clock = itertools.count(step=0.01)
-    monkeypatch.setattr(contest.time, "process_time", lambda: next(clock))
+    monkeypatch.setattr(protocol.time, "process_time", lambda: next(clock))
     assert affordable(job("ring", "vae", steps=0)) == pytest.approx(300, abs=2)
     assert affordable(job("ring", "mixture")) == 1
 
@@ -213,7 +217,7 @@ def test_the_best_of_a_search_goes_on():
     assert all(each.config == SEARCH["ring"]["vae"][3] for each in jobs)
 
 
-def test_a_search_does_not_see_what_the_contest_is_judged_by():
+def test_a_search_does_not_see_the_contests_test_pictures():
     for phase, data, held_out in (
         ("search", 1074, 359),
         ("contest", 1433, 364),
@@ -235,12 +239,12 @@ def test_no_two_jobs_have_one_name():
     assert len(names) == len(set(names))
 
 
-def test_all_are_judged_by_the_same_points():
+def test_all_are_compared_with_the_same_points():
     (one, _), (other, _) = (start(job("ring", e)) for e in ("gan", "flow"))
     assert torch.equal(one.real(50), other.real(50))
     assert torch.equal(one.real(50), one.real(50))
-    drawn, data = one.real(50).numpy(), one.data.numpy()
-    assert not (drawn[:, None] == data).all(-1).any()  # none learned from
+    real, data = one.real(50).numpy(), one.data.numpy()
+    assert not (real[:, None] == data).all(-1).any()  # none learned from
 
 
 def test_no_ink_is_darker_than_black(generator):
@@ -267,49 +271,58 @@ def table():
     return read()
 
 
-@pytest.mark.parametrize(("task", "entrant"), EACH)
-def test_the_table_has_the_whole_search(table, task, entrant):
-    configs = [row["config"] for row in searched(table, task, entrant)]
+@pytest.mark.parametrize(("task", "method"), EACH)
+def test_the_table_has_the_whole_search(table, task, method):
+    configs = [row["config"] for row in searched(table, task, method)]
     assert configs == [
-        config for config in SEARCH[task][entrant] for _ in SEARCH_SEEDS
+        config for config in SEARCH[task][method] for _ in SEARCH_SEEDS
     ]
 
 
-@pytest.mark.parametrize(("task", "entrant"), EACH)
-def test_the_contest_is_what_follows_from_the_search(table, task, entrant):
-    jobs = contest_jobs(searched(table, task, entrant))
-    runs = trainings(table, task, entrant)
-    assert [looks[0]["seed"] for looks in runs] == [j.seed for j in jobs]
-    for job, looks in zip(jobs, runs, strict=True):
-        assert {look["steps"] for look in looks} == {looks[-1]["step"]}
+@pytest.mark.parametrize(("task", "method"), EACH)
+def test_the_contest_is_what_follows_from_the_search(table, task, method):
+    jobs = contest_jobs(searched(table, task, method))
+    runs = trainings(table, task, method)
+    assert [evaluations[0]["seed"] for evaluations in runs] == [
+        j.seed for j in jobs
+    ]
+    for job, evaluations in zip(jobs, runs, strict=True):
+        assert {row["steps"] for row in evaluations} == {
+            evaluations[-1]["step"]
+        }
         # The table keeps six digits of the seconds: allow a step.
-        assert looks[-1]["step"] == pytest.approx(job.steps, abs=1)
-        assert all(look["config"] == job.config for look in looks)
+        assert evaluations[-1]["step"] == pytest.approx(job.steps, abs=1)
+        assert all(row["config"] == job.config for row in evaluations)
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("entrant", LOOPS)
-def test_parameters_are_those_of_the_code(table, task, entrant):
-    looks = trainings(table, task, entrant)[0]
+@pytest.mark.parametrize("method", LOOPS)
+def test_parameters_are_those_of_the_code(table, task, method):
+    evaluations = trainings(table, task, method)[0]
     job = Job(
-        "contest", task, entrant, looks[0]["config"], 0, looks[0]["steps"]
+        "contest",
+        task,
+        method,
+        evaluations[0]["config"],
+        0,
+        evaluations[0]["steps"],
     )
     _, learner = start(job)
     sizes = [
         sum(p.numel() for p in part.parameters()) for part in learner.parts
     ]
-    assert looks[-1]["parameters"] == sizes[0]
-    assert looks[-1]["trained"] == sum(sizes)
-    assert looks[-1]["passes"] == learner.passes
+    assert evaluations[-1]["parameters"] == sizes[0]
+    assert evaluations[-1]["trained"] == sum(sizes)
+    assert evaluations[-1]["passes"] == learner.passes
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_side_had_the_same_seconds(table, task):
     budget = TASKS[task].seconds
-    for entrant in LOOPS:
-        tried = searched(table, task, entrant)
+    for method in LOOPS:
+        tried = searched(table, task, method)
         spent = [row["seconds"] for row in tried]
-        spent += values(table, task, entrant, "seconds").tolist()
+        spent += values(table, task, method, "seconds").tolist()
         assert sum(spent) / len(spent) == pytest.approx(budget, rel=0.15)
     searches = {len(searched(table, task, e)) for e in LOOPS}
     assert len(searches) == 1
@@ -321,16 +334,16 @@ def test_the_table_is_of_one_piece(table):
     assert "+" not in commit  # nothing was changed since
 
 
-@pytest.mark.parametrize("entrant", ["mixture", "vae"])
-def test_a_cheap_row_comes_out_again(table, entrant):
-    look = trainings(table, "ring", entrant)[0][0]
+@pytest.mark.parametrize("method", ["mixture", "vae"])
+def test_a_cheap_row_comes_out_again(table, method):
+    row = trainings(table, "ring", method)[0][0]
     job = Job(
-        "contest", "ring", entrant, look["config"], look["seed"], look["steps"]
+        "contest", "ring", method, row["config"], row["seed"], row["steps"]
     )
-    again = next(run(job))  # the first look, without what follows
-    assert again["step"] == look["step"]
+    again = next(run(job))  # the first row, without what follows
+    assert again["step"] == row["step"]
     # Other processors round otherwise, and training makes that grow.
-    assert again["distance"] == pytest.approx(look["distance"], rel=0.1)
+    assert again["distance"] == pytest.approx(row["distance"], rel=0.1)
 
 
 # ---- how it is held --------------------------------------------------------
@@ -338,15 +351,9 @@ def test_a_cheap_row_comes_out_again(table, entrant):
 
 @pytest.fixture
 def holding(tmp_path, monkeypatch):
-    """Return the script that holds the contest, with a place of its own."""
-    place = Path(__file__).resolve().parent.parent.parent / "benchmarks"
-    spec = importlib.util.spec_from_file_location(
-        "holding", place / "contest.py"
-    )
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script, "PARTS", tmp_path)
-    return script
+    """Return the module that holds the contest, with a place of its own."""
+    monkeypatch.setattr(hold, "PARTS", tmp_path)
+    return hold
 
 
 def test_a_contest_cut_short_goes_on_where_it_was(
@@ -362,7 +369,7 @@ def test_a_contest_cut_short_goes_on_where_it_was(
             killed.pop()
             raise InterruptedError
 
-    monkeypatch.setattr(contest, "run", run)
+    monkeypatch.setattr(protocol, "run", run)
     origin = {"commit": "abc", "machine": "this one"}
     with (
         ThreadPoolExecutor(1) as pool,

@@ -50,9 +50,9 @@ def players(theta, psi):
 
 def value(theta, psi):
     """Return the game's value, of one real point at 0 and a fake at theta."""
-    judge = Line(psi)
+    discriminator = Line(psi)
     real, fake = torch.zeros(1, 1).double(), theta.reshape(1, 1)
-    return gan_value(judge(real), judge(fake))
+    return gan_value(discriminator(real), discriminator(fake))
 
 
 def slopes(function, *at):

@@ -140,21 +140,23 @@ def test_the_non_saturating_loss_pulls_where_the_value_does_not():
 @pytest.mark.equation("eq-r1", oracle="finite differences of the logit")
 def test_r1_is_the_squared_slope(generator):
     torch.manual_seed(0)
-    judge = point_discriminator(20).double()
+    discriminator = point_discriminator(20).double()
     x = torch.randn(50, 2, generator=generator).double()
     h, found = 1e-5, 0.0
     for step in h * torch.eye(2).double():
-        slope = (judge(x + step) - judge(x - step)) / (2 * h)
+        slope = (discriminator(x + step) - discriminator(x - step)) / (2 * h)
         found += float(slope.detach().square().mean())
-    assert float(r1_penalty(judge, x).detach()) == pytest.approx(
+    assert float(r1_penalty(discriminator, x).detach()) == pytest.approx(
         found, rel=1e-4
     )
 
 
 def test_r1_reaches_the_discriminators_weights(generator):
-    judge = point_discriminator(20)
-    r1_penalty(judge, torch.randn(5, 2, generator=generator)).backward()
-    for name, p in judge.named_parameters():
+    discriminator = point_discriminator(20)
+    r1_penalty(
+        discriminator, torch.randn(5, 2, generator=generator)
+    ).backward()
+    for name, p in discriminator.named_parameters():
         if name.endswith("weight"):  # a bias moves kinks, not slopes
             assert p.grad.any(), name
 
@@ -170,15 +172,15 @@ def test_generators_have_the_size_of_the_denoisers():
 
 
 @pytest.mark.parametrize(
-    ("make", "judge", "shape"),
+    ("make", "discriminator", "shape"),
     [
         (point_generator, point_discriminator, (2,)),
         (picture_generator, picture_discriminator, (1, 8, 8)),
     ],
 )
-def test_a_game_moves_every_parameter(make, judge, shape, generator):
+def test_a_game_moves_every_parameter(make, discriminator, shape, generator):
     torch.manual_seed(0)
-    players = make(), judge()
+    players = make(), discriminator()
     before = [[p.clone() for p in net.parameters()] for net in players]
     data = torch.rand(64, *shape, generator=generator) - 0.5
     run = train_gan(
@@ -190,7 +192,7 @@ def test_a_game_moves_every_parameter(make, judge, shape, generator):
         gamma=1.0,
         generator=generator,
     )
-    steps = [(game.step, game.loss, game.judge_loss) for game in run]
+    steps = [(game.step, game.loss, game.discriminator_loss) for game in run]
     assert [step for step, *_ in steps] == [1, 2]
     assert all(math.isfinite(loss) for _, *losses in steps for loss in losses)
     for net, old in zip(players, before, strict=True):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
+import test_contest_results
 import test_dirac_gan
 import test_elbo
 import test_flow
@@ -24,7 +25,6 @@ import test_mixtures
 import test_networks
 import test_parameterization
 import test_posterior
-import test_results
 import test_sampling
 import test_schedules
 import test_vae
@@ -80,7 +80,6 @@ from diffusion_lite.posterior import (
     posterior_variance,
     reverse_variance,
 )
-from diffusion_lite.results import mean_interval
 from diffusion_lite.sampling import clamp_x_0, ddpm_step
 from diffusion_lite.schedules import (
     Schedule,
@@ -88,6 +87,7 @@ from diffusion_lite.schedules import (
     linear_schedule,
 )
 from diffusion_lite.vae import VAE, reparameterise
+from experiments.contest.results import mean_interval
 
 right_eps = GaussianMixture.optimal_eps
 
@@ -471,14 +471,14 @@ def pixels_averaged(self, x, z):
     return normal_log_prob(x, self.decode(z), variance).flatten(1).mean(1)
 
 
-def logarithm_before_the_mean(self, x, *, draws, generator):
-    bounds = [self.elbo(x, generator=generator) for _ in range(draws)]
+def logarithm_before_the_mean(self, x, *, samples, generator):
+    bounds = [self.elbo(x, generator=generator) for _ in range(samples)]
     return torch.stack(bounds).mean(0)
 
 
-def sum_of_the_weights(self, x, *, draws, generator):
-    found = right_estimate(self, x, draws=draws, generator=generator)
-    return found + torch.tensor(draws).log()
+def sum_of_the_weights(self, x, *, samples, generator):
+    found = right_estimate(self, x, samples=samples, generator=generator)
+    return found + torch.tensor(samples).log()
 
 
 def variance_for_the_std(mean, variance, noise):
@@ -490,7 +490,7 @@ def coupling_counted_upside_down(self, x):
     return z, -log_det
 
 
-def coupling_told_by_what_moves(self, x):
+def coupling_that_reads_what_moves(self, x):
     log_scale, shift = self.net(x).chunk(2, dim=1)
     moves = 1 - self.mask
     return moves * self.reach * log_scale.tanh(), moves * shift
@@ -998,13 +998,13 @@ MUTANTS = [
         "an estimate that takes the logarithm before the mean",
         (VAE, "log_prob"),
         logarithm_before_the_mean,
-        test_vae.test_more_draws_come_closer_to_the_likelihood,
+        test_vae.test_more_samples_come_closer_to_the_likelihood,
     ),
     Mutant(
         "an estimate that sums its weights",
         (VAE, "log_prob"),
         sum_of_the_weights,
-        test_vae.test_more_draws_come_closer_to_the_likelihood,
+        test_vae.test_more_samples_come_closer_to_the_likelihood,
     ),
     Mutant(
         "a flow without the determinant",
@@ -1027,8 +1027,8 @@ MUTANTS = [
     ),
     Mutant(
         "a coupling that is told by what it moves",
-        (Coupling, "_told"),
-        coupling_told_by_what_moves,
+        (Coupling, "_scale_shift"),
+        coupling_that_reads_what_moves,
         test_flow.test_back_is_the_inverse_of_there,
         {"shape": (2,)},
     ),
@@ -1049,7 +1049,7 @@ MUTANTS = [
         "an interval with 1.96 for five seeds",
         mean_interval,
         interval_of_a_known_width,
-        test_results.test_the_interval_covers_as_often_as_it_says,
+        test_contest_results.test_the_interval_covers_as_often_as_it_says,
     ),
 ]
 

@@ -95,13 +95,13 @@ def test_the_bound_is_likelihood_minus_divergence():
 @pytest.mark.equation(
     "eq-importance", oracle="log p(x) by quadrature over the latent"
 )
-def test_more_draws_come_closer_to_the_likelihood(generator):
+def test_more_samples_come_closer_to_the_likelihood(generator):
     model, x = small(), torch.tensor([[0.3, -0.5]]).double()
     log_p = exact(model, x[0].numpy())
     gaps = []
-    for draws in (1, 5, 100):
+    for samples in (1, 5, 100):
         found = model.log_prob(
-            x.expand(4000, 2), draws=draws, generator=generator
+            x.expand(4000, 2), samples=samples, generator=generator
         )
         gaps.append(log_p - float(found.mean()))
     assert gaps[0] > gaps[1] > gaps[2] - 1e-3
@@ -197,9 +197,9 @@ def test_no_samples_cannot_be_drawn(generator):
         point_vae().sample(0, generator=generator)
 
 
-def test_an_estimate_needs_a_draw(generator):
-    with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
-        small().log_prob(torch.zeros(3, 2), draws=0, generator=generator)
+def test_an_estimate_needs_a_sample(generator):
+    with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
+        small().log_prob(torch.zeros(3, 2), samples=0, generator=generator)
 
 
 def test_an_x_that_is_not_finite_is_refused(generator):

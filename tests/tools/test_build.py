@@ -27,10 +27,12 @@ def book(tmp_path):
         "diffusion_lite/other.py": "",
         "diffusion_lite/live/figure.js": "",
         "diffusion_lite/live/__init__.py": "",
+        "experiments/long/figures.py": "from diffusion_lite import top\n",
+        "experiments/long/results.csv": "",
         "tests/test_top.py": "",
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "notebooks").mkdir()
     write_lab(tmp_path, "a", "from diffusion_lite.top import f")
@@ -100,6 +102,18 @@ def test_a_module_of_a_subpackage_counts_with_its_script(book):
         "diffusion_lite/live/one.css",
         "diffusion_lite/live/one.js",
         "diffusion_lite/live/one.py",
+    ]
+
+
+def test_an_experiment_counts_with_its_table(book):
+    page = book / "book" / "01_top.md"
+    page.write_text("from experiments.long import figures\n")
+    assert imported(book, "book/01_top.md")[1:] == [
+        "diffusion_lite/bottom.py",
+        "diffusion_lite/middle.py",
+        "diffusion_lite/top.py",
+        "experiments/long/figures.py",
+        "experiments/long/results.csv",
     ]
 
 

@@ -150,7 +150,6 @@ def test_the_wheel_has_the_package_and_no_solutions(student):
     inside = zipfile.ZipFile(wheel).namelist()
     assert "diffusion_lite/exercises/trial.py" in inside
     assert "diffusion_lite/explorables/forward.js" in inside
-    assert "diffusion_lite/results.csv" in inside
     tops = {name.split("/")[0] for name in inside}
     assert len(tops) == 2  # the package, and what pip wants to know of it
     assert not [name for name in inside if name.endswith(".ipynb")]

@@ -1,0 +1,270 @@
+"""The numbers in the prose of chapters 6 and 7, and what is said of them.
+
+Each function returns numbers for a page to glue in, by name, and asserts what
+the page's sentences say of them. Where a new table makes a sentence untrue,
+the page does not build: change the sentence, and then the assertion.
+"""
+
+from itertools import pairwise
+
+import torch
+
+from experiments.contest.figures import FAMILIES, mean
+from experiments.contest.protocol import best_of_search
+from experiments.contest.results import (
+    HIGHER_IS_BETTER,
+    clock_correlation,
+    compare,
+    mean_interval,
+    rank_correlation,
+    searched,
+    trainings,
+    values,
+)
+from experiments.contest.search import SEARCH
+from experiments.contest.sizes import setting, sizes
+from experiments.contest.tables import diverged
+from experiments.contest.tasks import TASKS
+
+GAMES = ("diffusion", "gan", "gan-r1")
+
+
+# ---- chapter 6 --------------------------------------------------------------
+
+
+def gan(rows: list[dict]) -> dict:
+    """Return all numbers that chapter 6 takes from the contest."""
+    parts = (rules, ring, digits, seeds, searches, losses, costs)
+    return {name: x for part in parts for name, x in part(rows).items()}
+
+
+def rules(rows: list[dict]) -> dict:
+    """Return what each side was given."""
+    generator = torch.Generator().manual_seed(0)
+    found = {"points": len(TASKS["ring"](generator).data)}
+    for side in ("diffusion", "gan"):
+        end = trainings(rows, "ring", side)[0][-1]
+        found[f"parameters-{side}"] = end["parameters"]
+    for task in TASKS:
+        found[f"seconds-{task}"] = TASKS[task].seconds
+        (tries,) = {len(SEARCH[task][side]) for side in GAMES}  # the same
+        found[f"tries-{task}"] = tries
+        for side in ("diffusion", "gan-r1"):
+            took = mean(rows, task, side, "seconds")
+            found[f"took-{task}-{side}"] = f"{took:.0f}"
+    return found
+
+
+def ring(rows: list[dict]) -> dict:
+    """Return what was found on the ring."""
+    for measure in ("energy", "recall"):
+        assert winner(rows, "ring", measure) == "diffusion"
+    missed = 1 - mean(rows, "ring", "gan-r1", "precision")
+    assert 1 / 9 < missed < 1 / 7  # "one point in eight"
+    energy = {name: values(rows, "ring", name, "energy") for name in GAMES}
+    *others, worst = energy["gan-r1"].sort().values.tolist()
+    assert worst > 3 * others[-1]
+    assert float(values(rows, "ring", "gan", "modes_lost").max()) == 0
+    assert mean(rows, "ring", "gan-r1", "weights_tv") < 0.02
+    better = energy["diffusion"] < energy["gan-r1"]
+    return {
+        "energy-worst": 1000 * worst,
+        "energy-others": 1000 * others[-1],
+        "better-seeds": int(better.sum()),
+        "spread-gan": float(energy["gan"].std()),
+        "spread-diffusion": float(energy["diffusion"].std()),
+        "recall-gan": mean(rows, "ring", "gan", "recall"),
+        "noise-gan-r1": setting(rows, "ring", "gan-r1", "noise_dim"),
+    }
+
+
+def digits(rows: list[dict]) -> dict:
+    """Return what was found on the digits."""
+    for measure in ("energy", "frechet", "precision"):
+        assert winner(rows, "digits", measure) == "gan-r1"
+    assert winner(rows, "digits", "recall") == "diffusion"
+    one, other = (
+        mean(rows, "digits", name, "frechet")
+        for name in ("diffusion", "gan-r1")
+    )
+    return {"apart": one / other}
+
+
+def winner(rows: list[dict], task: str, measure: str) -> str | None:
+    """Return who wins, the diffusion model or the GAN with R1."""
+    return compare(rows, task, measure, "diffusion", "gan-r1").winner
+
+
+def seeds(rows: list[dict]) -> dict:
+    """Return the difference of the Frechet distances, by groups of seeds."""
+    one, other = (
+        values(rows, "digits", name, "frechet")
+        for name in ("diffusion", "gan-r1")
+    )
+    apart = one - other
+    groups = {"first-five": apart[:5], "other-five": apart[5:]}
+    return {
+        name: "{:.1f} ± {:.1f}".format(*mean_interval(some))
+        for name, some in (groups | {"all-ten": apart}).items()
+    }
+
+
+def searches(rows: list[dict]) -> dict:
+    """Return what the search of the settings found, on the digits."""
+    found = {}
+    for name in ("diffusion", "gan-r1"):
+        pair = best_of_search(searched(rows, "digits", name))
+        found[f"sought-{name}"] = sum(row["distance"] for row in pair) / 2
+    assert pair[0]["config"]["lr"] == 4 * 2e-3  # "four times as high"
+    for task, extreme in (("ring", min), ("digits", max)):
+        tried = searched(rows, task, "gan-r1")
+        rate = best_of_search(tried)[0]["config"]["lr"]
+        assert rate == extreme(row["config"]["lr"] for row in tried)
+    for name in ("gan", "gan-r1"):
+        sums = {}  # of the two seeds of each setting
+        for row in searched(rows, "digits", name):
+            key = str(row["config"])
+            sums[key] = sums.get(key, 0.0) + row["distance"]
+        found[f"settings-{name}"] = max(sums.values()) / min(sums.values())
+    return found
+
+
+def losses(rows: list[dict]) -> dict:
+    """Return how well each loss ranks the evaluations of a training."""
+    found = {}
+    for name in GAMES:
+        for task in TASKS:
+            loss = rank_correlation(rows, task, name)
+            clock = clock_correlation(rows, task, name)
+            found[f"told-{task}-{name}"] = float(loss.mean())
+            found[f"clock-{task}-{name}"] = float(clock.mean())
+            gain, half = mean_interval(loss - clock)
+            assert abs(gain) < half if name == "diffusion" else gain < -half
+    for task, sign in (("digits", 1), ("ring", -1)):
+        other = rank_correlation(rows, task, "gan-r1", "discriminator_loss")
+        told, half = mean_interval(other)
+        assert sign * told > half
+        found[f"told-discriminator-{task}"] = told
+    return found | settled(rows)
+
+
+def settled(rows: list[dict]) -> dict:
+    """Return where the losses of the GAN with R1 end on the ring."""
+    ends = [run[-1] for run in trainings(rows, "ring", "gan-r1")]
+    floor = mean(rows, "ring", "real", "energy")
+    discriminators = sum(end["discriminator_loss"] for end in ends)
+    return {
+        "settled": sum(end["loss"] for end in ends) / len(ends),
+        "settled-discriminator": discriminators / len(ends),
+        "floors-away": mean(rows, "ring", "gan-r1", "energy") / floor,
+    }
+
+
+def costs(rows: list[dict]) -> dict:
+    """Return what a step of training and what a sample costs."""
+    found, paces = {}, {}
+    for task in TASKS:
+        for name in ("diffusion", "gan-r1"):
+            end = trainings(rows, task, name)[0][-1]
+            paces[task, name] = end["seconds"] / end["steps"]
+    for name, key in (("diffusion", "diffusion"), ("gan-r1", "gan")):
+        end = trainings(rows, "digits", name)[0][-1]
+        found[f"steps-{key}"] = end["steps"]
+        found[f"step-time-{key}"] = paces["digits", name]
+    assert paces["ring", "gan-r1"] > paces["ring", "diffusion"]
+    ratio = paces["digits", "diffusion"] / paces["digits", "gan-r1"]
+    passes = setting(rows, "digits", "diffusion", "T")
+    slower = mean(rows, "digits", "diffusion", "seconds_thousand")
+    slower /= mean(rows, "digits", "gan-r1", "seconds_thousand")
+    more = {"slower": slower, "passes": passes, "dearer": slower / passes}
+    return found | {"step-times": ratio} | more
+
+
+# ---- chapter 7 --------------------------------------------------------------
+
+
+def families(rows: list[dict]) -> dict:
+    """Return all numbers that chapter 7 takes from the contest."""
+    parts = (latents, orders, likelihoods, baselines)
+    return {name: x for part in parts for name, x in part(rows).items()}
+
+
+def latents(rows: list[dict]) -> dict:
+    """Return the sizes of the latents, and what each training was given."""
+    pictures = sizes(rows, "digits")
+    found = {f"latent-{n}": pictures[n].latent for n in ("gan-r1", "vae")}
+    found["latent-points"] = sizes(rows, "ring")["vae"].latent
+    assert found["latent-points"] == 8  # what the text says of the rounds
+    return found | {f"seconds-{task}": TASKS[task].seconds for task in TASKS}
+
+
+def order(
+    rows: list[dict], task: str, measure: str, who: tuple = tuple(FAMILIES)
+) -> list[str]:
+    """Return names from the best to the worst, by their means."""
+    flip = -1 if measure in HIGHER_IS_BETTER else 1
+    return sorted(who, key=lambda name: flip * mean(rows, task, name, measure))
+
+
+def ranking(rows: list[dict], task: str, measure: str) -> str:
+    """Return the four families in order, joined where no difference shows."""
+    names = order(rows, task, measure)
+    words = FAMILIES[names[0]]
+    for better, worse in pairwise(names):
+        apart = compare(rows, task, measure, better, worse).winner
+        words += f" {'>' if apart else '≈'} {FAMILIES[worse]}"
+    return words
+
+
+def orders(rows: list[dict]) -> dict:
+    """Return the families' orders, and how many trainings diverged."""
+    assert order(rows, "ring", "energy")[0] == "diffusion"
+    for task in TASKS:
+        for name in SEARCH[task]:
+            lost = diverged(rows, task, name) > 0
+            assert lost == ((task, name) == ("digits", "vae"))
+    tried = searched(rows, "digits", "vae")
+    highest = max(row["config"]["lr"] for row in tried)
+    assert setting(rows, "digits", "vae", "lr") == highest
+    shown = [("ring", "energy"), ("ring", "weights_tv")]
+    shown += [("digits", "frechet"), ("digits", "recall")]
+    return {"vae-lost": diverged(rows, "digits", "vae")} | {
+        f"rank-{task}-{measure}": ranking(rows, task, measure)
+        for task, measure in shown
+    }
+
+
+def likelihoods(rows: list[dict]) -> dict:
+    """Return how far each -log p, or its bound, is from the truth."""
+    truth = mean(rows, "ring", "real", "nats")
+    found = {"exact": truth}
+    for name in ("diffusion", "vae", "flow"):
+        found[f"excess-{name}"] = mean(rows, "ring", name, "nats") - truth
+    closer = mean(rows, "ring", "vae", "nats_closer")
+    found["excess-vae-closer"] = closer - truth
+    against_flow = compare(rows, "ring", "nats", "diffusion", "flow")
+    assert against_flow.winner == "diffusion"
+    trained = ("diffusion", "vae", "flow")
+    assert order(rows, "ring", "nats", trained)[-1] == "vae"
+    found["verdict-nats"] = against_flow.verdict
+    for name in ("mixture", "kde"):
+        other = compare(rows, "ring", "nats", "diffusion", name)
+        assert other.winner == name
+        found[f"nats-{name}"] = other.difference
+    return found
+
+
+def baselines(rows: list[dict]) -> dict:
+    """Return what the fitted mixture takes; check what is said of both."""
+    gap = mean(rows, "ring", "mixture", "nats")
+    gap -= mean(rows, "ring", "real", "nats")
+    assert abs(gap) < 0.02
+    copies = mean(rows, "digits", "kde", "frechet")
+    assert all(
+        copies < mean(rows, "digits", name, "frechet") for name in FAMILIES
+    )
+    said = {"energy": None, "weights_tv": "real", "precision": "real"}
+    for measure, better in said.items():
+        found = compare(rows, "ring", measure, "diffusion", "real").winner
+        assert found == better
+    return {"mixture-seconds": mean(rows, "ring", "mixture", "seconds")}

@@ -1,0 +1,209 @@
+"""The methods of the contest: how each is trained, sampled and measured."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from diffusion_lite.elbo import (
+    elbo_terms,
+    loss_by_time,
+    optimal_reverse_variance,
+    simple_loss,
+)
+from diffusion_lite.flow import Flow, flow_loss
+from diffusion_lite.gan import (
+    picture_discriminator,
+    picture_generator,
+    point_discriminator,
+    point_generator,
+    train_gan,
+)
+from diffusion_lite.networks import MLP, UNet
+from diffusion_lite.sampling import clamp_x_0, ddpm_sample
+from diffusion_lite.schedules import cosine_schedule
+from diffusion_lite.training import fit
+from diffusion_lite.vae import picture_vae, point_vae, vae_loss
+from experiments.contest.tasks import Ring, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """A training under way, and what can be asked of its states."""
+
+    states: Iterator  # each has .step and .loss
+    sample: Callable  # (state, n, generator) -> samples
+    nll: Callable | None = None  # (state, x, generator) -> nats
+    closer: Callable | None = None  # the same, where nll is a loose bound
+    parts: tuple[nn.Module, ...] = ()  # all that is trained; the first samples
+    passes: int = 1  # of a network, for one sample
+
+
+def diffusion(task: Task, config: dict, **run) -> Learner:
+    """Build chapter 5's model; config: lr, batch_size, T."""
+    points = isinstance(task, Ring)
+    model = MLP() if points else UNet(width=24)
+    schedule = cosine_schedule(config["T"])
+    bound = 2.5 if points else 1.0  # of the data
+
+    def loss(x_0: Tensor) -> Tensor:
+        n, generator = len(x_0), run["generator"]
+        t = torch.randint(1, schedule.T + 1, (n,), generator=generator)
+        eps = torch.randn(x_0.shape, generator=generator)
+        return simple_loss(model, x_0, t, eps, schedule)
+
+    def sample(state, n: int, generator: torch.Generator) -> Tensor:
+        eps_model = clamp_x_0(state.ema, schedule, -bound, bound)
+        x_T = torch.randn(n, *task.data.shape[1:], generator=generator)
+        run = ddpm_sample(eps_model, x_T, schedule, generator=generator)
+        return deque(run, maxlen=1)[0]
+
+    def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        few = task.data[:10_000]
+        loss = loss_by_time(state.ema, few, schedule, generator=generator)
+        kwargs = {
+            "generator": generator,
+            "variance": optimal_reverse_variance(loss),
+        }
+        return elbo_terms(state.ema, x, schedule, **kwargs).sum()
+
+    states = fit(model, loss, task.data, **_loop(config), **run)
+    return Learner(states, sample, nll, parts=(model,), passes=config["T"])
+
+
+def gan(task: Task, config: dict, **run) -> Learner:
+    """Build a GAN; config: lr, batch_size, noise_dim, and gamma for R1."""
+    points = isinstance(task, Ring)
+    make = point_generator if points else picture_generator
+    model = make(config["noise_dim"])
+    oppose = point_discriminator if points else picture_discriminator
+    discriminator = oppose()
+    gamma = config.get("gamma", 0.0)
+    states = train_gan(
+        model, discriminator, task.data, gamma=gamma, **_loop(config), **run
+    )
+    return Learner(states, _sample, parts=(model, discriminator))
+
+
+def vae(task: Task, config: dict, **run) -> Learner:
+    """Build a VAE; config: lr, batch_size, latent_dim.
+
+    A point is sampled with the decoder's noise, a picture is its mean.
+    """
+    points = isinstance(task, Ring)
+    model = (point_vae if points else picture_vae)(config["latent_dim"])
+    loss = partial(vae_loss, model, generator=run["generator"])
+    states = fit(model, loss, task.data, **_loop(config), **run)
+
+    @torch.no_grad()
+    def sample_mean(state, n: int, generator: torch.Generator) -> Tensor:
+        z = torch.randn(n, config["latent_dim"], generator=generator)
+        return state.ema.module.decode(z)
+
+    @torch.no_grad()
+    def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        return -state.ema.module.elbo(x, generator=generator).mean()
+
+    @torch.no_grad()
+    def closer(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        net = state.ema.module
+        return -net.log_prob(x, samples=256, generator=generator).mean()
+
+    parts = (model.decoder, model.encoder, nn.ParameterList([model.log_std]))
+    sample = _sample if points else sample_mean
+    return Learner(states, sample, nll, closer, parts)
+
+
+def flow(task: Task, config: dict, **run) -> Learner:
+    """Build a flow; config: lr, batch_size, layers, width.
+
+    Pictures are moved evenly within their grey levels, one eighth wide.
+    """
+    shape = tuple(task.data.shape[1:])
+    model = Flow(shape, config["layers"], config["width"])
+    level = 0.0 if isinstance(task, Ring) else 1 / 8
+
+    def loss(x: Tensor) -> Tensor:
+        u = torch.rand(x.shape, generator=run["generator"]) - 0.5
+        return flow_loss(model, x + level * u)
+
+    @torch.no_grad()
+    def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        return -state.ema.module.log_prob(x).mean()
+
+    states = fit(model, loss, task.data, **_loop(config), **run)
+    return Learner(states, _sample, nll, parts=(model,))
+
+
+def kde(task: Task, config: dict, **run) -> Learner:
+    """Build a kernel density: real data, with Gaussian noise on them."""
+    from sklearn.neighbors import KernelDensity
+
+    model = KernelDensity(**config, rtol=1e-3)
+    seed = run["generator"].initial_seed()
+    return _baseline(task, model, partial(model.sample, random_state=seed))
+
+
+def mixture(task: Task, config: dict, **run) -> Learner:
+    """Build a Gaussian mixture, fitted by expectation maximisation."""
+    from sklearn.mixture import GaussianMixture
+
+    seed = run["generator"].initial_seed()
+    model = GaussianMixture(**config, random_state=seed)
+    return _baseline(task, model, lambda n: model.sample(n)[0])
+
+
+def real(task: Task, config: dict, **run) -> Learner:
+    """Build real data: the floor of every measure."""
+    mixture = getattr(task, "mixture", None)
+
+    def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        return -mixture.log_prob(x).mean()
+
+    return Learner(
+        iter([SimpleNamespace(step=1, loss=None)]),
+        lambda state, n, generator: task.fresh(n, generator),
+        mixture and nll,
+    )
+
+
+def _loop(config: dict) -> dict:
+    return {"lr": config["lr"], "batch_size": config["batch_size"]}
+
+
+def _sample(state, n: int, generator: torch.Generator) -> Tensor:
+    return state.ema.module.sample(n, generator=generator)
+
+
+def _baseline(task: Task, model, rows: Callable) -> Learner:
+    """Build a model of scikit-learn's, fitted at once."""
+    data = task.data.double()
+
+    def states() -> Iterator:
+        model.fit(data.flatten(1).numpy())
+        yield SimpleNamespace(step=1, loss=None)
+
+    def sample(state, n: int, generator: torch.Generator) -> Tensor:
+        x = torch.as_tensor(rows(n)).float().reshape(n, *data.shape[1:])
+        return x[torch.randperm(n, generator=generator)]  # not mode by mode
+
+    def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
+        return -torch.as_tensor(model.score_samples(x.double().numpy())).mean()
+
+    return Learner(states(), sample, nll)
+
+
+METHODS = {
+    "diffusion": diffusion,
+    "gan": gan,
+    "gan-r1": gan,
+    "vae": vae,
+    "flow": flow,
+    "kde": kde,
+    "mixture": mixture,
+    "real": real,
+}
