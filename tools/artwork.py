@@ -7,7 +7,7 @@ proportion. `python tools/artwork.py` rewrites the files in book/_static.
 The coordinates are rounded, so that every machine writes the same bytes.
 
 `python tools/artwork.py --strip` trains the U-Net of the training lab, in
-about a minute, and draws the walks from noise to digits that open the
+about a minute, and draws the trajectories from noise to digits that open the
 README and the book.
 """
 
@@ -87,7 +87,7 @@ def favicon(n=15, size=64, scale=16.5, seed=3):
 
 
 def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
-    """Train on the digits, and write trajectories from noise to digits as a PNG."""
+    """Train on the digits; write trajectories from noise to digits as PNG."""
     import matplotlib.image
     import torch
 
