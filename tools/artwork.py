@@ -7,13 +7,12 @@ proportion. `python tools/artwork.py` rewrites the files in book/_static.
 The coordinates are rounded, so that every machine writes the same bytes.
 
 `python tools/artwork.py --strip` trains the U-Net of the training lab, in
-about a minute, and draws the walks from noise to digits that open the
+about a minute, and draws the trajectories from noise to digits that open the
 README and the book.
 """
 
 import itertools
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,33 +87,19 @@ def favicon(n=15, size=64, scale=16.5, seed=3):
 
 
 def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
-    """Train on the digits, and write walks from noise to digits as a PNG."""
+    """Train on the digits; write trajectories from noise to digits as PNG."""
     import matplotlib.image
     import torch
-    from tqdm import tqdm
 
     from diffusion_lite.data import digits
-    from diffusion_lite.elbo import denoising_loss
-    from diffusion_lite.networks import UNet
     from diffusion_lite.sampling import clamp_x_0, ddpm_sample
     from diffusion_lite.schedules import cosine_schedule
-    from diffusion_lite.training import last, train
 
-    data, schedule = digits(), cosine_schedule(100)
-    torch.manual_seed(0)
+    schedule = cosine_schedule(100)
     generator = torch.Generator().manual_seed(0)
-    run = train(
-        UNet(num_classes=10),
-        partial(denoising_loss, schedule=schedule),
-        (data.train_images, data.train_labels),
-        steps=2000,
-        batch_size=64,
-        lr=2e-3,
-        generator=generator,
-    )
-    model = last(tqdm(run, total=2000)).ema
+    model = trained(digits(), schedule, generator)
     y = torch.tensor(digits_to_draw)
-    walk = ddpm_sample(
+    trajectory = ddpm_sample(
         clamp_x_0(lambda x, t: model(x, t, y), schedule, -1, 1),
         torch.randn(len(y), 1, 8, 8, generator=generator),
         schedule,
@@ -125,13 +110,37 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
         round(100 * (1 - (1 - i / (columns - 1)) ** 1.6))
         for i in range(columns)
     }
-    frames = [x for i, x in enumerate(walk) if i in shown]
+    frames = [x for i, x in enumerate(trajectory) if i in shown]
     tiles = torch.stack(frames, 1)[:, :, 0]  # (rows, columns, 8, 8)
     tiles = tiles / tiles.abs().amax((2, 3), keepdim=True).clamp(min=1)
     ink = (255 * (1 - tiles) / 2).round().byte().numpy()
     matplotlib.image.imsave(
         path, sheet(ink, pixel), metadata={"Software": None}
     )
+
+
+def trained(data, schedule, generator, steps=2000):
+    """Train the U-Net of the training lab; return its mean."""
+    from functools import partial
+
+    import torch
+    from tqdm import tqdm
+
+    from diffusion_lite.elbo import denoising_loss
+    from diffusion_lite.networks import UNet
+    from diffusion_lite.training import last, train
+
+    torch.manual_seed(0)
+    run = train(
+        UNet(num_classes=10),
+        partial(denoising_loss, schedule=schedule),
+        (data.train_images, data.train_labels),
+        steps=steps,
+        batch_size=64,
+        lr=2e-3,
+        generator=generator,
+    )
+    return last(tqdm(run, total=steps)).ema.cpu()
 
 
 def sheet(ink, pixel, gap=6):
