@@ -275,7 +275,7 @@ def wrong(c, t, schedule):
     heard = []
     for number in range(-3, 3):
         for question in ({"call": number, "given": [], "names": []},
-            {"pull": number, "slope": None}, {"call": "__class__"}):
+            {"pull": number, "gradient": None}, {"call": "__class__"}):
             try: heard.append(peer.ask(question))
             except Exception as error: pass
     raise RuntimeError(f"heard {heard}")
