@@ -55,6 +55,11 @@ def bubblewrap():
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
+def test_the_package_does_not_know_the_grader():
+    for path in (ROOT / "diffusion_lite").rglob("*.py"):
+        assert "diffusion_lite_classroom" not in path.read_text("utf-8")
+
+
 # ---- values over the pipe ---------------------------------------------------
 
 
