@@ -78,7 +78,7 @@ def checks() -> bytes:
     return b"".join(
         path.read_bytes()
         for folder in folders
-        for path in sorted(folder.glob("*.py"))
+        for path in sorted(folder.rglob("*.py"))
     )
 
 

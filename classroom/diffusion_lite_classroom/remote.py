@@ -3,7 +3,7 @@
 Each end of a pipe is a ``Peer``. It holds functions that the other end may
 call by a number, and calls the other's as a ``Remote``. A check that gives
 its own function to a student's therefore works unchanged: the student's
-process calls back. So do slopes: going back through a far call asks the
+process calls back. So do gradients: going back through a far call asks the
 other end for its part of the chain rule.
 """
 
@@ -76,7 +76,7 @@ class Peer:
 
         def returned(tensor: Tensor, number: int) -> Tensor:
             anchor = torch.empty(0, requires_grad=True)
-            return FarSlope.apply(self, number, tensor, anchor, *inputs)
+            return FarGradient.apply(self, number, tensor, anchor, *inputs)
 
         write = Writer(self.hold, entered)
         question = {"call": number, "given": [write(v) for v in given]}
@@ -88,14 +88,14 @@ class Peer:
             raise Lost("its process sends what is no message") from None
         return read(reply.get("value"))
 
-    def pull(self, number: int, slope: Tensor, inputs: list) -> list:
-        """Return the slopes of a far result in what was given for it."""
+    def pull(self, number: int, gradient: Tensor, inputs: list) -> list:
+        """Return the gradients of a far result in what was given for it."""
         write, read = Writer(self.hold, None), Reader(self.far, None)
-        reply = self.ask({"pull": number, "slope": write(slope)})
-        slopes = read(reply.get("value"))
-        if not fits(slopes, inputs):
-            raise Lost("its process sends slopes that do not fit")
-        return slopes
+        reply = self.ask({"pull": number, "gradient": write(gradient)})
+        gradients = read(reply.get("value"))
+        if not fits(gradients, inputs):
+            raise Lost("its process sends gradients that do not fit")
+        return gradients
 
     # ---- answering ---------------------------------------------------------
 
@@ -135,16 +135,16 @@ class Peer:
         return {"value": write(value), "after": Writer(self.hold, None)(after)}
 
     def pulled(self, question: dict) -> dict:
-        """Return the slopes of a held result in what was given for it."""
+        """Return the gradients of a held result in what was given for it."""
         result, leaves = self.held[question["pull"]]
-        slopes = torch.autograd.grad(
+        gradients = torch.autograd.grad(
             result,
             leaves,
-            Reader(self.far, None)(question["slope"]),
+            Reader(self.far, None)(question["gradient"]),
             retain_graph=True,
             allow_unused=True,
         )
-        return {"value": Writer(self.hold, None)(list(slopes))}
+        return {"value": Writer(self.hold, None)(list(gradients))}
 
 
 class Remote:
@@ -159,10 +159,10 @@ class Remote:
         return self.peer.call(self.number, values, list(named))
 
 
-class FarSlope(torch.autograd.Function):
-    """The result of a far call, with a way back for slopes.
+class FarGradient(torch.autograd.Function):
+    """The result of a far call, with a way back for gradients.
 
-    It has slopes even where nothing that was given has any, for there may
+    It has gradients even where nothing that was given has any, for there may
     be some at the other end: the anchor sees to that.
     """
 
@@ -175,26 +175,28 @@ class FarSlope(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, slope: Tensor) -> tuple:
-        """Return the slopes in the inputs, as the other end has them."""
+    def backward(ctx, gradient: Tensor) -> tuple:
+        """Return the gradients in the inputs, as the other end has them."""
         inputs = ctx.saved_tensors
-        slopes = ctx.peer.pull(ctx.number, slope, inputs) if inputs else []
-        return None, None, None, None, *slopes
+        gradients = (
+            ctx.peer.pull(ctx.number, gradient, inputs) if inputs else []
+        )
+        return None, None, None, None, *gradients
 
 
-def fits(slopes: object, inputs: tuple) -> bool:
-    """Return whether there is a slope, or None, for each input."""
+def fits(gradients: object, inputs: tuple) -> bool:
+    """Return whether there is a gradient, or None, for each input."""
     return (
-        isinstance(slopes, list)
-        and len(slopes) == len(inputs)
+        isinstance(gradients, list)
+        and len(gradients) == len(inputs)
         and all(
-            slope is None
+            gradient is None
             or (
-                isinstance(slope, Tensor)
-                and slope.shape == each.shape
-                and slope.dtype == each.dtype
+                isinstance(gradient, Tensor)
+                and gradient.shape == each.shape
+                and gradient.dtype == each.dtype
             )
-            for slope, each in zip(slopes, inputs, strict=True)
+            for gradient, each in zip(gradients, inputs, strict=True)
         )
     )
 

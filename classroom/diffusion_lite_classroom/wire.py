@@ -128,11 +128,11 @@ class Writer:
     """Turns a value into JSON.
 
     hold(thing) gives the number by which the other end may call a thing;
-    slope(tensor) gives that of a tensor through which slopes may go back.
+    gradient(tensor) gives that of a tensor which passes gradients back.
     """
 
-    def __init__(self, hold: Callable, slope: Callable) -> None:
-        self.hold, self.slope = hold, slope
+    def __init__(self, hold: Callable, gradient: Callable) -> None:
+        self.hold, self.gradient = hold, gradient
 
     def __call__(self, value: object) -> object:
         """Return the JSON of a value; of a strange one, only its name."""
@@ -161,11 +161,11 @@ class Writer:
         data = base64.b64encode(raw.tobytes()).decode()
         written = {"tensor": [dtype, list(value.shape), data]}
         if value.requires_grad:
-            written["slope"] = self.slope(value)
+            written["gradient"] = self.gradient(value)
         return written
 
     def generator(self, value: torch.Generator) -> dict:
-        """Return a seed, drawn from a source of chance: not its state."""
+        """Return a seed, taken from a random generator: not its state."""
         seed = torch.randint(2**62, (), generator=value)
         return {"generator": int(seed)}
 
@@ -193,12 +193,12 @@ class Writer:
 class Reader:
     """Turns JSON into a value, or raises Lost.
 
-    far(number) gives a function of the other end; slope(tensor, number)
-    what a tensor becomes through which slopes may go back.
+    far(number) gives a function of the other end; gradient(tensor, number)
+    what a tensor becomes through which gradients may go back.
     """
 
-    def __init__(self, far: Callable, slope: Callable) -> None:
-        self.far, self.slope = far, slope
+    def __init__(self, far: Callable, gradient: Callable) -> None:
+        self.far, self.gradient = far, gradient
 
     def __call__(self, written: object) -> object:
         """Return a value.
@@ -220,7 +220,7 @@ class Reader:
         ((kind, content),) = written.items()
         return self.kinds[kind](self, content)
 
-    def tensor(self, tensor: list, slope: int | None = None) -> Tensor:
+    def tensor(self, tensor: list, gradient: int | None = None) -> Tensor:
         """Return a tensor of its kind, shape and bytes."""
         dtype, shape, data = tensor
         raw = bytearray(base64.b64decode(data, validate=True))
@@ -232,7 +232,9 @@ class Reader:
         if not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError("no shape")
         value = flat.view(DTYPES[dtype]).reshape(shape)
-        return value if slope is None else self.slope(value, int(slope))
+        return (
+            value if gradient is None else self.gradient(value, int(gradient))
+        )
 
     def network(self, content: list) -> Network:
         """Return a network, whose function is at the other end."""

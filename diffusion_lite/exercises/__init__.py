@@ -6,10 +6,7 @@ inputs drawn from its own seed, never one stored number. ``trial`` runs an
 answer with care; ``forward`` and its neighbours, a module a chapter, hold
 the checks.
 
-``python -m diffusion_lite.exercises grade`` runs a whole class (``grade``).
-Each notebook runs shut in (``jail``, ``worker``), and is asked over a pipe
-(``wire``, ``remote``) for what its functions return; the checks stay outside
-(``examine``), and say what came of it (``report``).
+The grader in ``classroom/`` calls the same checks for a whole class.
 """
 
 import importlib

@@ -102,10 +102,11 @@ raise RuntimeError(f"spoilt {done}")
 
 SPY = """
 import os, sys
+OURS = (sys.prefix, sys.base_prefix, os.environ["HOME"])
 found = []
 for top in TARGETS:
     for folder, _, names in os.walk(top):
-        if folder.startswith((sys.prefix, sys.base_prefix)): continue
+        if folder.startswith(OURS): continue
         for name in names:
             try: found.append(open(os.path.join(folder, name)).read(9))
             except (OSError, UnicodeDecodeError): pass
@@ -275,7 +276,7 @@ def wrong(c, t, schedule):
     heard = []
     for number in range(-3, 3):
         for question in ({"call": number, "given": [], "names": []},
-            {"pull": number, "slope": None}, {"call": "__class__"}):
+            {"pull": number, "gradient": None}, {"call": "__class__"}):
             try: heard.append(peer.ask(question))
             except Exception as error: pass
     raise RuntimeError(f"heard {heard}")

@@ -55,6 +55,11 @@ def bubblewrap():
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
+def test_the_package_does_not_know_the_grader():
+    for path in (ROOT / "diffusion_lite").rglob("*.py"):
+        assert "diffusion_lite_classroom" not in path.read_text("utf-8")
+
+
 # ---- values over the pipe ---------------------------------------------------
 
 
@@ -113,7 +118,7 @@ def test_a_schedule_comes_back():
     assert torch.equal(back.alpha_bar, schedule.alpha_bar)
 
 
-def test_of_a_source_of_chance_a_seed_is_sent_and_not_the_state():
+def test_of_a_random_generator_a_seed_is_sent_and_not_the_state():
     ours = torch.Generator().manual_seed(5)
     theirs = there_and_back(ours)
     assert not torch.equal(
@@ -317,7 +322,7 @@ def test_what_a_far_function_changes_is_changed_here(far):
     assert [t.tolist() for t in tensors] == [[1], [1], [0, 0]]
 
 
-def test_slopes_go_through_a_far_function_and_back_through_ours(far):
+def test_gradients_go_through_a_far_function_and_back_through_ours(far):
     def outer(x, f):
         return (f(x) * x).sum(), 3 * x
 
@@ -332,7 +337,7 @@ def test_slopes_go_through_a_far_function_and_back_through_ours(far):
         assert torch.allclose(want[0], got[0])
 
 
-def test_a_far_result_has_slopes_where_the_other_end_has_some(far):
+def test_a_far_result_has_gradients_where_the_other_end_has_some(far):
     weight = torch.ones((), requires_grad=True)
 
     def model(x):
@@ -343,7 +348,7 @@ def test_a_far_result_has_slopes_where_the_other_end_has_some(far):
 
     found = far(loss)(model)
     assert found.requires_grad
-    found.backward()  # comes to an end, though nothing given has slopes
+    found.backward()  # comes to an end, though nothing given has gradients
     assert not far(lambda f: loss(f).detach())(model).requires_grad
     assert not far(loss)(torch.sin).requires_grad
 
@@ -362,14 +367,19 @@ def test_a_far_network_is_its_parameters_and_a_function(far):
     assert torch.equal(values[0].grad, torch.full((3, 2), 4.0))
 
 
-def test_slopes_that_do_not_fit_are_refused(ends):
+def test_gradients_that_do_not_fit_are_refused(ends):
     ours, theirs = Peer(ends[0]), ends[1]
     x = torch.ones(2, requires_grad=True)
     tensor = Writer(None, lambda _: 0)(x)
     theirs.send({"value": tensor, "after": {"list": [None]}})
     result = ours.far(0, "function")(x)
-    for slopes in (None, {"list": []}, {"list": [3]}, {"list": [tensor] * 2}):
-        theirs.send({"value": slopes})
+    for gradients in (
+        None,
+        {"list": []},
+        {"list": [3]},
+        {"list": [tensor] * 2},
+    ):
+        theirs.send({"value": gradients})
         with pytest.raises(Lost):
             torch.autograd.grad(result.sum(), x, retain_graph=True)
 
@@ -398,7 +408,7 @@ def test_a_reply_that_is_none_is_refused(ends, reply):
 
 
 class Claims(nn.Module):
-    """A network that claims parameters, and their slopes, of no effect."""
+    """A network that claims parameters, and their gradients, of no effect."""
 
     def __init__(self, width):
         super().__init__()
@@ -422,11 +432,11 @@ class Pretend(torch.autograd.Function):
         return h.clone()
 
     @staticmethod
-    def backward(ctx, slope):
-        return slope, slope.T @ slope, slope.sum(0)
+    def backward(ctx, gradient):
+        return gradient, gradient.T @ gradient, gradient.sum(0)
 
 
-def test_a_slope_that_is_claimed_is_held_against_what_comes_out():
+def test_a_gradient_that_is_claimed_is_held_against_what_comes_out():
     for seed in range(20):
         verdict = check("denoiser-4", Claims, seed=seed)
         assert not verdict
