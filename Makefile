@@ -10,7 +10,7 @@ TWO := -n 2 --dist loadfile
 export GOMP_SPINCOUNT := 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab student teacher bench contest lint clean
+.PHONY: help book test lab student teacher bench contest lint scripts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -51,6 +51,9 @@ lint: .venv/.installed ## check style, and that nothing generated is committed
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	@! git ls-files --cached --ignored --exclude-standard 2>/dev/null \
 	  | sed 's/$$/: generated, and must not be committed/' | grep .
+
+scripts: ## lint and type-check the live figures' scripts; needs node
+	cd tools/scripts && npm ci --no-audit --no-fund && npm run lint && npm run types
 
 clean: ## remove everything that was generated, but not .venv
 	rm -rf _build book/ledger.md .coverage* .pytest_cache .ruff_cache

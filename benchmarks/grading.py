@@ -29,7 +29,12 @@ import nbformat  # noqa: E402
 
 import hostile  # noqa: E402
 from editions import exercises  # noqa: E402
-from test_exercises import LABS, handed_in, wrong_answers  # noqa: E402
+from test_exercises import (  # noqa: E402
+    LABS,
+    handed_in,
+    source,
+    wrong_answers,
+)
 
 PLACE = ROOT / "_build" / "grading"
 HONEST = 50
@@ -86,13 +91,10 @@ def honest(student: str, number: int) -> dict:
 def wrong(name: str, answer: str, chance: random.Random) -> str:
     """Return a cell that gives a wrong answer its name in the lab."""
     mine = [p.values[1] for p in wrong_answers() if p.values[0] == name]
-    path = (
-        ROOT / "tests/exercises/wrong_answers" / f"{name.replace('-', '_')}.py"
-    )
-    chosen = chance.choice(mine).__name__
+    chosen = chance.choice(mine)
     return (
-        f"space = {{'__name__': 'answers'}}\nexec({path.read_text()!r}, space)"
-        f"\n{answer} = space[{chosen!r}]"
+        f"space = {{'__name__': 'answers'}}\nexec({source(chosen)!r}, space)"
+        f"\n{answer} = space[{chosen.__name__!r}]"
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -243,6 +244,33 @@ def elbo_loss(
     weight = elbo_weight(t, schedule) / elbo_weight(every, schedule).mean()
     errors = eps_error(eps_model, x_0, t, eps, schedule)
     return (weight.to(errors) * errors).mean()
+
+
+def denoising_loss(
+    eps_model: Callable,
+    x_0: Tensor,
+    y: Tensor | None = None,
+    *,
+    schedule: Schedule,
+    generator: torch.Generator,
+    loss: Callable = simple_loss,
+) -> Tensor:
+    """Return the loss of a batch at random t and eps, a scalar.
+
+    loss(x_0, t, eps), with t uniform on 1..T and eps from N(0, I), one of
+    each an example. The loss is simple_loss or elbo_loss; labels y go to
+    the network.
+    Source: Ho et al. 2020, algorithm 1.
+    Shapes: x_0 (B, ...); y (B,), for a network that takes it.
+
+    Raises:
+        ValueError: as the loss.
+    """
+    t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator)
+    eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+    if y is not None:
+        eps_model = partial(eps_model, y=y)
+    return loss(eps_model, x_0, t, eps, schedule)
 
 
 def elbo_terms(

@@ -106,6 +106,12 @@ class Flow(nn.Module):
         return self.inverse(z)
 
 
-def flow_loss(model: Flow, x: Tensor) -> Tensor:
-    """Return -log p(x), its mean over the batch in nats per dimension."""
+def flow_loss(
+    model: Flow, x: Tensor, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Return -log p(x), its mean over the batch in nats per dimension.
+
+    Nothing in it is random; the generator is there because ``train`` hands
+    one to every loss.
+    """
     return -model.log_prob(x).mean() / x[0].numel()

@@ -3,13 +3,13 @@
 A discriminator gives a logit: large where it takes x for real.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
 from diffusion_lite.arguments import batch
 from diffusion_lite.mixtures import GaussianMixture
@@ -167,7 +167,7 @@ class Game:
 
     model: Generator
     discriminator: nn.Module
-    ema: AveragedModel
+    ema: Generator
     step: int = 0
     loss: float | None = None
     discriminator_loss: float | None = None
@@ -201,12 +201,9 @@ def train_gan(
     _check_positive(steps=steps, batch_size=batch_size, lr=lr)
     if gamma < 0:
         raise ValueError(f"gamma must not be negative, got {gamma}")
-    game = Game(
-        model,
-        discriminator,
-        AveragedModel(model, multi_avg_fn=update_ema),
-    )
-    return _play(game, data, steps, batch_size, lr, generator, gamma)
+    ema = copy.deepcopy(model).requires_grad_(False)
+    game = Game(model, discriminator, ema)
+    return _play(game, data.float(), steps, batch_size, lr, generator, gamma)
 
 
 def _check_positive(**values: float) -> None:
@@ -227,13 +224,13 @@ def _play(
     adams = _adam(game.discriminator), _adam(game.model)
     while game.step < steps:
         rate = learning_rate(game.step, steps, lr)
-        real = sample_batch(data, n, generator)
+        (real,) = sample_batch((data,), n, generator)
         loss = _discriminator_loss(game, real, generator, gamma)
         game.discriminator_loss = optimizer_step(loss, adams[0], rate)
         fake = game.model(game.model.noise(n, generator))
         loss = generator_loss(game.discriminator(fake))
         game.loss = optimizer_step(loss, adams[1], rate)
-        game.ema.update_parameters(game.model)
+        update_ema(game.ema, game.model, game.step)
         game.step += 1
         yield game
 

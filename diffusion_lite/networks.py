@@ -14,8 +14,9 @@ from torch.nn import functional as F
 def time_embedding(t: Tensor, dim: int) -> Tensor:
     """Return sines and cosines of t at dim / 2 frequencies: (B, dim).
 
-    Wave lengths run from 2 pi to nearly 2 pi 10^4 steps, so that
-    neighbouring steps look alike and distant ones do not. dim must be even.
+    Wavelengths run from 2 pi to nearly 2 pi 10^4 steps, so that
+    neighbouring steps have similar embeddings and distant ones do not. dim
+    must be even.
     Book: eq-time-embedding.
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020, appendix B.
     """
@@ -31,7 +32,7 @@ def perceptron(
     d_out: int,
     activation: type[nn.Module] = nn.SiLU,
 ) -> nn.Sequential:
-    """Return a plain network (B, d_in) -> (B, d_out), told no time.
+    """Return a multilayer perceptron (B, d_in) -> (B, d_out), without time.
 
     ``depth`` hidden layers of ``width``, the activation after each.
     """
@@ -47,7 +48,7 @@ def perceptron(
 class MLP(nn.Module):
     """A denoiser for points: forward(x_t (B, dim), t (B,)) -> (B, dim).
 
-    Residual layers, each told the time by a scale and a shift.
+    Residual layers, each conditioned on time by a scale and a shift.
 
     Raises:
         ValueError: x_t is not (B, dim), t not an integer tensor (B,).
@@ -75,8 +76,9 @@ class MLP(nn.Module):
 
 
 class FiLMLayer(nn.Module):
-    """One layer of the MLP: linear, told the time, SiLU.
+    """One layer of the MLP: linear, scaled and shifted by time, SiLU.
 
+    silu((1 + scale) * (W h + b) + shift): feature-wise linear modulation.
     Book: eq-film. Source: Perez et al. 2018, eq. 2, for the scale
     and the shift.
     """
@@ -95,9 +97,9 @@ class FiLMLayer(nn.Module):
 class UNet(nn.Module):
     """A denoiser for pictures: forward(x_t, t, y=None) -> eps_hat.
 
-    Pictures are seen at full size with ``width`` channels and at half size
-    with twice that, where self-attention lets distant parts agree. With
-    ``num_classes`` it also takes the label y.
+    It works at full size with ``width`` channels, and at half size with
+    twice as many and self-attention. With ``num_classes`` it is also
+    conditioned on the label y.
     Shapes: x_t (B, channels, H, W), H and W even; t and y (B,) integers.
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B.
 
@@ -151,7 +153,7 @@ class UNet(nn.Module):
         return self.last(F.silu(self.norm(h)))
 
     def _embed(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
-        """Return what every block is told: the time, and the label if any."""
+        """Return the embedding of the time, and of the label if any."""
         _check_input(x_t, t, (self.channels, -1, -1))
         if x_t.shape[2] % 2 or x_t.shape[3] % 2:
             raise ValueError(
@@ -169,7 +171,7 @@ class UNet(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Two convolutions beside a residual connection, told the time in between.
+    """Two convolutions, conditioned on time, and a residual connection.
 
     Book: eq-res-block. Source: Ho et al. 2020, appendix B; scale and shift
     as in Nichol and Dhariwal 2021.
@@ -194,7 +196,7 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention: every place attends to every other.
+    """Self-attention: every position attends to every other.
 
     Book: eq-attention. Source: Vaswani et al. 2017, eq. 1, with one head.
     """
@@ -206,14 +208,14 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x (B, C, H, W) plus what each place has seen."""
-        places = self.norm(x).flatten(2).transpose(1, 2)  # (B, H W, C)
-        q, k, v = self.qkv(places).chunk(3, dim=2)
-        seen = self.out(self.attention_weights(q, k) @ v)
-        return x + seen.transpose(1, 2).reshape(x.shape)
+        """Return x (B, C, H, W) plus each position's mean of the values."""
+        positions = self.norm(x).flatten(2).transpose(1, 2)  # (B, H W, C)
+        q, k, v = self.qkv(positions).chunk(3, dim=2)
+        change = self.out(self.attention_weights(q, k) @ v)
+        return x + change.transpose(1, 2).reshape(x.shape)
 
     def attention_weights(self, q: Tensor, k: Tensor) -> Tensor:
-        """Return how much each place attends to each: (B, H W, H W)."""
+        """Return the weight of each position in each mean: (B, H W, H W)."""
         return (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
 
 

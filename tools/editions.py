@@ -8,12 +8,11 @@ hints, solution, likely mistakes and what each is told.
 """
 
 import ast
-import importlib.util
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import yaml
 from nbformat import NotebookNode
 
 from diffusion_lite.exercises import check
+from diffusion_lite.exercises.trial import mistakes
 
 ROOT = Path(__file__).resolve().parent.parent
 HIDDEN = {"solution", "remove-cell"}
@@ -245,7 +245,7 @@ def solution_book(root: Path, source: Path) -> None:
     stems = [path.stem for path in labs(root)]
     for path in labs(root):
         lab = nbformat.read(path, as_version=4)
-        parts = [solved(root, each) for each in exercises(lab)]
+        parts = [solved(each) for each in exercises(lab)]
         title = f"# Chapter {int(path.stem[:2])}: {path.stem[3:]}"
         (source / f"{path.stem}.md").write_text("\n\n".join([title, *parts]))
     contents = {"format": "jb-book", "root": "intro"}
@@ -257,11 +257,11 @@ def solution_book(root: Path, source: Path) -> None:
     (source / "_config.yml").write_text(yaml.safe_dump(config))
 
 
-def solved(root: Path, exercise: Exercise) -> str:
+def solved(exercise: Exercise) -> str:
     """Return an exercise, its solution and its likely mistakes, in MyST."""
     told = [
         f"`{answer.__name__}`\n: {plain(check(exercise.name, answer).text)}"
-        for answer in wrong_answers(root, exercise.name)
+        for answer in mistakes(exercise.name)
     ]
     return "\n\n".join(
         [
@@ -277,21 +277,6 @@ def solved(root: Path, exercise: Exercise) -> str:
 def plain(text: str) -> str:
     """Return a text that Markdown shows as it is."""
     return re.sub(r"([\\`*_{}\[\]<>$|~#])", r"\\\1", text)
-
-
-def wrong_answers(root: Path, name: str) -> Iterator[Callable]:
-    """Yield the collected wrong answers to an exercise.
-
-    Each has a docstring: a part of what it must be told.
-    """
-    stem = name.replace("-", "_")
-    path = root / "tests" / "exercises" / "wrong_answers" / f"{stem}.py"
-    spec = importlib.util.spec_from_file_location(stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for answer in vars(module).values():
-        if getattr(answer, "__module__", None) == stem and answer.__doc__:
-            yield answer
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
+// @ts-check
 // A page opened from a folder may not fetch another one, so the search shows
 // titles there; from a server it shows excerpts as well.
+/* global DOCUMENTATION_OPTIONS -- Sphinx defines it on every page */
 if (location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
@@ -8,8 +10,8 @@ if (location.protocol === "file:") {
 // the side column unfolds, and that each reference is one of a list.
 document.addEventListener("DOMContentLoaded", () => {
   for (const arrow of document.querySelectorAll(".bd-links summary")) {
-    const chapter = arrow.closest("li").querySelector("a").textContent.trim();
-    arrow.setAttribute("aria-label", `Pages in ${chapter}`);
+    const chapter = arrow.closest("li")?.querySelector("a")?.textContent;
+    if (chapter) arrow.setAttribute("aria-label", `Pages in ${chapter.trim()}`);
   }
   for (const entry of document.querySelectorAll(".citation-list > .citation")) {
     entry.setAttribute("role", "listitem");

@@ -73,7 +73,7 @@ def check(name: str, answer: Callable, *, seed: int = 0) -> Verdict:
             f"That is {shown((answer,))}, and not a function. Give the "
             f'function itself, without brackets: check("{name}", its_name)',
         )
-    trial = Trial(answer, seed)
+    trial = Trial(answer, seed, name)
     try:
         with undisturbed():
             tried = in_time(lambda: EXERCISES[name](trial), SECONDS)

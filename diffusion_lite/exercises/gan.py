@@ -1,5 +1,7 @@
 """Checks of chapter 6: a game, and whether a difference is one."""
 
+from collections.abc import Callable
+
 import torch
 from scipy import stats
 from torch import nn
@@ -9,10 +11,11 @@ from diffusion_lite.exercises.trial import (
     exercise,
     expect,
     finite,
-    looks_like,
     near,
     one_number,
     one_tensor,
+    versus,
+    worst,
 )
 
 
@@ -31,39 +34,18 @@ def friction(trial: Trial) -> str:
         (want_psi,) = torch.autograd.grad(gain, y)
         pair = trial.pair(theta, psi, gamma)
         got = [one_tensor(each, (3,), "One of the two is") for each in pair]
-        plus, minus = torch.sigmoid(psi * theta), torch.sigmoid(-psi * theta)
-        of_generator = {
-            "a generator that goes down": -want_theta,
-            "minimax, the loss that saturates": psi * plus,
-            "the velocity near (0, 0) only": psi / 2,
-            "a penalty on the generator too": want_theta - gamma * theta,
-            "no inner slope psi": minus,
-            "the players exchanged": want_psi,
-        }
-        pull = -theta * plus
-        of_discriminator = {
-            "half of the penalty's slope": pull - gamma * psi / 2,
-            "no penalty": pull,
-            "a penalty that pushes out": pull + gamma * psi,
-            "a penalty with the wrong variable": pull - gamma * theta,
-            "a penalty that does not know the sign of psi": pull
-            + gamma * psi.abs(),
-            "a penalty that pushes down, whatever the sign of psi": pull
-            - gamma * psi.abs(),
-            "the penalty itself, not its slope": pull - gamma * psi**2 / 2,
-            "a discriminator that goes down": -want_psi,
-            "the generator's sigmoid": -theta * minus - gamma * psi,
-        }
-        for who, mine, want, mistakes in (
-            ("generator", got[0], want_theta, of_generator),
-            ("discriminator", got[1], want_psi, of_discriminator),
+        for k, (who, want) in enumerate(
+            (("generator", want_theta), ("discriminator", want_psi))
         ):
-            n = int((mine - want).abs().argmax())
-            expect(
-                near(mine, want),
+            n = worst(got[k], want)
+            trial.agrees(
+                got[k],
+                want,
                 f"At theta = {theta[n]:.3f}, psi = {psi[n]:.3f}, gamma = "
-                f"{gamma:.3f} the {who}'s velocity is {want[n]:.4f}, not "
-                f"{mine[n]:.4f}." + looks_like(mine, mistakes),
+                f"{gamma:.3f} the {who}'s velocity is wrong",
+                lambda mistake, k=k, given=(theta, psi, gamma): mistake(
+                    *given
+                )[k],
             )
     return "nine places, against autograd of what each player wants."
 
@@ -85,44 +67,8 @@ def from_logit_to_ratio(trial: Trial) -> str:
         point = torch.repeat_interleave(torch.arange(n), counts)
         values = trial.normal(n) + 3
         logit = (p / p_g).log()
-        got = trial.number(values[point], logit[point])
-        want = float((p * values).sum())
-        ratio = (p / p_g)[point]
-        chance = logit.sigmoid()[point]
-        mistakes = {
-            "the generator's own mean": float(values[point].mean()),
-            "a weighted sum that is not divided": float(
-                (ratio * values[point]).sum()
-            ),
-            "the sigmoid of the logit as the weight": float(
-                (chance * values[point]).sum() / chance.sum()
-            ),
-            "the ratio upside down": float(
-                (values[point] / ratio).sum() / (1 / ratio).sum()
-            ),
-            "a mean, where softmax has divided already": float(
-                (logit[point].softmax(0) * values[point]).mean()
-            ),
-            "the logit itself as the weight": float(
-                (logit[point] * values[point]).mean()
-            ),
-        }
-        expect(
-            near(got, want),
-            f"With {n} points the data's mean is {want:.4f}, not "
-            f"{got:.4f}." + looks_like(got, mistakes),
-        )
-        moved = trial.number(values[point], logit[point] + 2)
-        expect(
-            near(moved, want),
-            "With a constant added to every logit the mean must stay the "
-            f"same, and is {moved:.4f}: do the weights have the sum 1?",
-        )
-        far = trial.call(values[point], logit[point] + 800)
-        expect(
-            finite(far) and near(far, want),
-            "With 800 added to every logit it must be the same: exp runs out "
-            "of numbers, softmax does not.",
+        keeps_the_mean(
+            trial, values[point], logit[point], float((p * values).sum())
         )
     values = trial.normal(3)
     one = trial.call(values, torch.tensor([0.0, 2000.0, 10.0]).double())
@@ -137,9 +83,33 @@ def from_logit_to_ratio(trial: Trial) -> str:
     )
 
 
+def keeps_the_mean(
+    trial: Trial, values: torch.Tensor, logit: torch.Tensor, want: float
+) -> None:
+    """Refuse what is not the data's mean, also where all logits are moved."""
+    trial.agrees(
+        trial.number(values, logit),
+        want,
+        f"With {len(values)} samples the data's mean is wrong",
+        lambda mistake: mistake(values, logit),
+    )
+    moved = trial.number(values, logit + 2)
+    expect(
+        near(moved, want),
+        "With a constant added to every logit the mean must stay the same: "
+        f"{versus(moved, want)} Do the weights have the sum 1?",
+    )
+    far = trial.call(values, logit + 800)
+    expect(
+        finite(far) and near(far, want),
+        "With 800 added to every logit it must be the same: exp runs out of "
+        "numbers, softmax does not.",
+    )
+
+
 @exercise("gan-3")
 def is_it_a_difference(trial: Trial) -> str:
-    """Hold mean and width against SciPy's paired interval."""
+    """Hold mean and half width against SciPy's paired interval."""
     for n, apart in ((5, 2.0), (10, -2.0), (30, 1.0)):
         luck = 3 * trial.normal(n)
         a, b = luck + trial.normal(n) + apart, luck + trial.normal(n)
@@ -147,47 +117,18 @@ def is_it_a_difference(trial: Trial) -> str:
         got = [one_number(v, "One of the two is") for v in pair]
         test = stats.ttest_rel(a.numpy(), b.numpy())
         low, high = test.confidence_interval(0.95)
-        mean, half = (low + high) / 2, (high - low) / 2
-        expect(
-            near(got[0], mean),
-            f"With n = {n} the mean of a - b is {mean:.4f}, not "
-            f"{got[0]:.4f}."
-            + looks_like(
-                got[0],
-                {
-                    "the mean's size, without its sign": abs(mean),
-                    "b - a": -mean,
-                    "the lower end, not the mean": low,
-                    "the half width": half,
-                    "the median": float((a - b).median()),
-                },
-            ),
-        )
-        d = a - b
-        error, q = float(d.std()) / n**0.5, half / (float(d.std()) / n**0.5)
-        alone = float(a.var() + b.var()) ** 0.5 / n**0.5
-        mistakes = {
-            "1.96, which is for a known width": 1.96 * error,
-            "the standard error, without Student's t": error,
-            "no division by the root of n": q * float(d.std()),
-            "the whole width, not half of it": 2 * half,
-            "two samples that know nothing of each other": q * alone,
-            "two samples that know nothing of each other, by ttest_ind": float(
-                stats.t.ppf(0.975, 2 * n - 2)
+        for k, (what, want) in enumerate(
+            (
+                ("mean of a - b", (low + high) / 2),
+                ("half width", (high - low) / 2),
             )
-            * alone,
-            "n in the place of n - 1 degrees": float(stats.t.ppf(0.975, n))
-            * error,
-            "a one-sided 95 %": float(stats.t.ppf(0.95, n - 1)) * error,
-            "a spread divided by n, not n - 1": q
-            * float(d.std(correction=0))
-            / n**0.5,
-        }
-        expect(
-            near(got[1], half),
-            f"With n = {n} the half width is {half:.4f}, not {got[1]:.4f}."
-            + looks_like(got[1], mistakes),
-        )
+        ):
+            trial.agrees(
+                got[k],
+                want,
+                f"With n = {n} the {what} is wrong",
+                lambda mistake, k=k, given=(a, b): mistake(*given)[k],
+            )
     return "three numbers of seeds that share their luck, against SciPy."
 
 
@@ -197,56 +138,54 @@ def the_loss_that_does_not_pull(trial: Trial) -> str:
     for far in (-8.0, 0.0, 3.0):
         logit = far + 0.1 * trial.normal(6)
         got = trial.number(logit)
-        slope = slope_in_logits(trial, logit)
+        slope = slope_in_logits(trial.direct, logit)
         want = -(1 - logit.sigmoid()) / 6
         expect(
             not bool((slope > 1e-9).any()),
             "A larger logit, 'real', must make the generator's loss smaller. "
             "Yours becomes larger.",
         )
-        mistakes = {
-            "a loss that saturates, as log sigmoid(-l) does": -logit.sigmoid()
-            / 6,
-            "a sum, not a mean": want * 6,
-            "half of it": want / 2,
-            "the mean logit, as in Wasserstein": torch.full_like(want, -1 / 6),
-        }
-        expect(
-            near(slope, want, 1e-3),
-            f"Near a logit of {far:g} the slope is "
-            f"{float(slope.mean()) * 6:.4f} for each fake, and must be "
-            f"{float(want.mean()) * 6:.4f}." + looks_like(slope, mistakes),
+        trial.agrees(
+            6 * slope,
+            6 * want,
+            f"Near a logit of {far:g} the slope for each fake is wrong",
+            lambda mistake, logit=logit: 6 * slope_in_logits(mistake, logit),
+            1e-3,
         )
         value = float(nn.functional.softplus(-logit).mean())
         expect(
             near(got, value),
-            f"The slope is right, and the loss is {got:.4f} for {value:.4f}.",
+            f"The slope is right, and the loss is not: {versus(got, value)}",
         )
     for dtype in (torch.float32, torch.float64):
         for far in (-40.0, -1000.0):
-            logit = (far + 0.1 * trial.normal(6)).to(dtype)
-            loss, slope = trial.call(logit), slope_in_logits(trial, logit)
-            kind = str(dtype).removeprefix("torch.")
-            expect(
-                finite(loss)
-                and near(loss, float(-logit.double().mean()))
-                and near(slope, torch.full((6,), -1 / 6), 1e-3),
-                f"At logits near {far:g}, in {kind}, the loss is "
-                f"{float(loss):.4g} and its slope {float(slope.mean()) * 6:g} "
-                f"for each fake; they must be {-far:g} and -1. The sigmoid "
-                "comes to 0, or exp to infinity: use logsigmoid or softplus.",
-            )
+            holds_far_off(trial, (far + 0.1 * trial.normal(6)).to(dtype))
     return "fakes that are told at once, easily, hardly, and not at all."
 
 
-def slope_in_logits(trial: Trial, logit: torch.Tensor) -> torch.Tensor:
-    """Return the slope of the answer's loss in each logit.
+def holds_far_off(trial: Trial, logit: torch.Tensor) -> None:
+    """Refuse a loss that is not -logit where the logit is far below 0."""
+    loss, slope = trial.call(logit), slope_in_logits(trial.direct, logit)
+    kind = str(logit.dtype).removeprefix("torch.")
+    expect(
+        finite(loss)
+        and near(loss, float(-logit.double().mean()))
+        and near(slope, torch.full((6,), -1 / 6), 1e-3),
+        f"At logits near {float(logit.mean()):.0f}, in {kind}, your loss is "
+        f"{float(loss):.4g} and its slope {float(slope.mean()) * 6:g} for "
+        f"each fake; they should be {float(-logit.mean()):.4g} and -1. The "
+        "sigmoid comes to 0, or exp to infinity: use logsigmoid or softplus.",
+    )
+
+
+def slope_in_logits(loss_of: Callable, logit: torch.Tensor) -> torch.Tensor:
+    """Return the slope of a loss in each logit.
 
     Raises:
         Refused: it has none.
     """
     held = logit.clone().requires_grad_()
-    loss = trial.direct(held)
+    loss = loss_of(held)
     expect(
         isinstance(loss, torch.Tensor) and loss.requires_grad,
         "Return a tensor that has a slope in the logits.",

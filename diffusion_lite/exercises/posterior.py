@@ -1,5 +1,7 @@
 """Checks of chapter 2: what the step before was."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -11,10 +13,10 @@ from diffusion_lite.exercises.trial import (
     as_tensor,
     exercise,
     expect,
-    looks_like,
     near,
     one_number,
     one_tensor,
+    worst,
 )
 from diffusion_lite.forward import q_sample
 from diffusion_lite.schedules import Schedule
@@ -59,6 +61,21 @@ def three_at_once(pair: tuple, mean: Tensor, variance: float) -> None:
     )
 
 
+def mean_and_variance(
+    trial: Trial, given: tuple, want: tuple, where: str, share: float
+) -> None:
+    """Refuse a mean or a variance, of one entry, that is another, or go on."""
+    pair = trial.pair(*given)
+    for n, what in enumerate(("mean", "variance")):
+        trial.agrees(
+            one_number(pair[n], "One of the two is"),
+            want[n],
+            f"{where} the {what} is wrong",
+            lambda mistake, n=n: mistake(*given)[n],
+            share,
+        )
+
+
 @exercise("posterior-1")
 def from_anywhere_to_anywhere(trial: Trial) -> str:
     """Hold mean and variance against Bayes' rule on a grid."""
@@ -67,63 +84,26 @@ def from_anywhere_to_anywhere(trial: Trial) -> str:
         t = trial.integer(T // 2, T - 2)
         for s in (t - 1, trial.integer(2, t - 2)):
             x_0, x_t = two_ends(trial, t, schedule)
-            given = (trial.one(x_0), trial.one(x_t))
-            pair = trial.pair(*given, s, t, schedule)
-            got = [one_number(v, "One of the two is") for v in pair]
-            mean, variance = by_bayes(x_0, x_t, s, t, schedule)
-            a_s, a_t = (float(schedule.alpha_bar[u]) for u in (s, t))
-            keep, beta = a_t / a_s, float(schedule.beta[t])
-            of_0 = a_s**0.5 * (1 - keep) / (1 - a_t)
-            of_t = keep**0.5 * (1 - a_s) / (1 - a_t)
-            alpha = float(schedule.alpha[t])
-            wrong_mean = {
-                "alpha_t and beta_t of one step, where s is not t - 1": (
-                    a_s**0.5 * beta * x_0 + alpha**0.5 * (1 - a_s) * x_t
-                )
-                / (1 - a_t),
-                "a weight of x_t without its root": of_0 * x_0
-                + keep**0.5 * of_t * x_t,
-                "a weight of x_0 without its root": a_s**0.5 * of_0 * x_0
-                + of_t * x_t,
-                "the mean of q(x_s | x_0), without x_t": a_s**0.5 * x_0,
-                "the weights exchanged": of_t * x_0 + of_0 * x_t,
-                "a weight of x_t with sqrt(alpha_bar_t)": of_0 * x_0
-                + of_t * (a_t / keep) ** 0.5 * x_t,
-                "the mean and the variance exchanged": variance,
-                "the weights of one step, with beta_t": (
-                    float(schedule.alpha_bar[t - 1]) ** 0.5 * beta * x_0
-                    + float(schedule.alpha[t]) ** 0.5
-                    * (1 - float(schedule.alpha_bar[t - 1]))
-                    * x_t
-                )
-                / (1 - a_t),
-            }
-            expect(
-                near(got[0], mean, 1e-3),
+            given = (trial.one(x_0), trial.one(x_t), s, t, schedule)
+            where = (
                 f"From t = {t} back to s = {s}, with x_0 = {x_0:.3f} and x_t "
-                f"= {x_t:.3f}, the mean is {mean:.4f}, not {got[0]:.4f}."
-                + looks_like(got[0], wrong_mean),
+                f"= {x_t:.3f},"
             )
-            wrong_variance = {
-                "the standard deviation": variance**0.5,
-                "the precision, 1 / variance": 1 / variance,
-                "beta_t of one step, where s is not t - 1": beta
-                * (1 - a_s)
-                / (1 - a_t),
-                "the variance of q(x_s | x_0), without x_t": 1 - a_s,
-                "the variance of the step from s to t": 1 - keep,
-                "beta_t": beta,
-            }
-            expect(
-                near(got[1], variance, 1e-3),
-                f"From t = {t} back to s = {s} the variance is "
-                f"{variance:.5f}, not {got[1]:.5f}."
-                + looks_like(got[1], wrong_variance),
-            )
+            want = by_bayes(x_0, x_t, s, t, schedule)
+            mean_and_variance(trial, given, want, where, 1e-3)
             x_0, x_t = trial.normal(3), trial.normal(3)
             pair = trial.pair(x_0, x_t, s, t, schedule)
-            three_at_once(pair, of_0 * x_0 + of_t * x_t, variance)
+            ends = zip(x_0.tolist(), x_t.tolist(), strict=True)
+            three_at_once(pair, means_by_bayes(ends, s, t, schedule), want[1])
     return "one step and a leap, on two schedules, by Bayes' rule on a grid."
+
+
+def means_by_bayes(
+    ends: Iterable, s: int, t: int, schedule: Schedule
+) -> Tensor:
+    """Return the mean of q(x_s | x_t, x_0) for each (x_0, x_t), on a grid."""
+    means = [by_bayes(*pair, s, t, schedule)[0] for pair in ends]
+    return torch.tensor(means, dtype=torch.float64)
 
 
 @exercise("posterior-2")
@@ -132,42 +112,13 @@ def standard_normal_data(trial: Trial) -> str:
     for T in (20, 100):
         schedule = some_schedule(trial, T)
         t, x_t = trial.integer(T // 4, T - 2), trial.uniform(0.5, 2.0)
-        pair = trial.pair(trial.one(x_t), t, schedule)
-        got = [one_number(v, "One of the two is") for v in pair]
-        alpha, beta = float(schedule.alpha[t]), float(schedule.beta[t])
-        a_s, a_t = (float(schedule.alpha_bar[u]) for u in (t - 1, t))
-        joint = torch.tensor([[1.0, alpha**0.5], [alpha**0.5, 1.0]])
+        root = float(schedule.alpha[t]) ** 0.5
+        joint = torch.tensor([[1.0, root], [root, 1.0]], dtype=torch.float64)
         slope = float(joint[0, 1] / joint[1, 1])
         rest = float(joint[0, 0] - joint[0, 1] ** 2 / joint[1, 1])
-        expect(
-            near(got[0], slope * x_t),
-            f"At t = {t} with x_t = {x_t:.3f} the mean is {slope * x_t:.4f}, "
-            f"not {got[0]:.4f}."
-            + looks_like(
-                got[0],
-                {
-                    "x_t divided by the root of alpha_t": x_t / alpha**0.5,
-                    "x_t itself": x_t,
-                    "alpha_t without its root": alpha * x_t,
-                    "alpha_bar, of all steps": a_t**0.5 * x_t,
-                },
-            ),
-        )
-        expect(
-            near(got[1], rest),
-            f"At t = {t} the variance is {rest:.5f}, not {got[1]:.5f}."
-            + looks_like(
-                got[1],
-                {
-                    "the standard deviation": rest**0.5,
-                    "the posterior's, which knows x_0": beta
-                    * (1 - a_s)
-                    / (1 - a_t),
-                    "the distribution of x_s, before x_t is seen": 1.0,
-                    "alpha_t, what is kept": alpha,
-                },
-            ),
-        )
+        given = (trial.one(x_t), t, schedule)
+        where = f"At t = {t} with x_t = {x_t:.3f}"
+        mean_and_variance(trial, given, (slope * x_t, rest), where, 1e-4)
         three = trial.normal(3)
         three_at_once(trial.pair(three, t, schedule), slope * three, rest)
     return "two schedules, against the distribution of two Gaussians together."
@@ -204,28 +155,14 @@ def a_network_that_says_x_0(trial: Trial) -> str:
         with advising(AXIS, "size of tensor", "it must be"):
             got = Trial(model, 0).tensor(x_t, t, shape=(6, 2))
         expect(bool(asked), "It never asks the network that it is given.")
-        a = schedule.alpha_bar[t][:, None]
-        alpha = schedule.alpha[t][:, None]
-        noise = x_t - a.sqrt() * x_0
-        mistakes = {
-            "the sign turned round": -eps,
-            "1 - alpha_bar without its root": noise / (1 - a),
-            "alpha_bar without its root before x_0": (x_t - a * x_0)
-            / (1 - a).sqrt(),
-            "x_0 from eps, and not eps from x_0": (x_t - (1 - a).sqrt() * x_0)
-            / a.sqrt(),
-            "alpha for alpha_bar": (x_t - alpha.sqrt() * x_0)
-            / (1 - alpha).sqrt(),
-            "x_0 taken off whole, without sqrt(alpha_bar)": (x_t - x_0)
-            / (1 - a).sqrt(),
-            "the noise as it is in x_t, still to be divided": noise,
-        }
-        expect(
-            near(got, eps),
-            "With the true x_0 the true noise must come out; at t = "
-            f"{t.tolist()} it is off by up to "
-            f"{float((got - eps).abs().max()):.3f}."
-            + looks_like(got, mistakes),
+        trial.agrees(
+            got,
+            eps,
+            "With the true x_0 the true noise must come out. At t = "
+            f"{int(t[worst(got, eps) // 2])} it is off",
+            lambda mistake, given=(x_0_model, schedule), asked=(x_t, t): (
+                mistake(*given)(*asked)
+            ),
         )
     return "six points at times of their own, on two schedules."
 
@@ -248,6 +185,13 @@ def said(
     return x_0[apart.argmin(1)]
 
 
+BUG = (
+    " It looks like sqrt(alpha_bar_t) still on x_t, and another weight on x_0."
+)
+OF_T = " It looks like a wrong weight on x_0; that on x_t is right."
+OF_0 = " It looks like a wrong weight on x_t; that on x_0 is right."
+
+
 @exercise("posterior-4")
 def the_mean_that_is_wrong(trial: Trial) -> str:
     """Hold a mended posterior mean against Bayes' rule."""
@@ -256,38 +200,34 @@ def the_mean_that_is_wrong(trial: Trial) -> str:
         for t in (trial.integer(T // 3, T - 2), 2):
             ends = [two_ends(trial, t, schedule) for _ in range(3)]
             x_0, x_t = torch.tensor(ends, dtype=torch.float64).T
-            got = trial.tensor(x_0, x_t, t, schedule, shape=(3,))
-            means = [by_bayes(*pair, t - 1, t, schedule)[0] for pair in ends]
-            mean = torch.tensor(means, dtype=torch.float64)
-            a_s, a_t = (float(schedule.alpha_bar[u]) for u in (t - 1, t))
-            alpha, beta = float(schedule.alpha[t]), float(schedule.beta[t])
-            of_0, of_t = a_s**0.5 * beta / (1 - a_t), (1 - a_s) / (1 - a_t)
-            bug, right = a_t**0.5 * of_t * x_t, alpha**0.5 * of_t * x_t
-            mistakes = {
-                "sqrt(alpha_bar_t) still on x_t": of_0 * x_0 + bug,
-                "sqrt(alpha_bar_{t-1}) on x_t": of_0 * x_0
-                + a_s**0.5 * of_t * x_t,
-                "sqrt(alpha_t) on x_0": alpha**0.5 * beta / (1 - a_t) * x_0
-                + alpha**0.5 * of_t * x_t,
-                "alpha_t without its root": of_0 * x_0 + alpha * of_t * x_t,
-                "the weights exchanged": alpha**0.5 * of_t * x_0 + of_0 * x_t,
-                "sqrt(alpha_bar_t) on x_0": a_t**0.5 * beta / (1 - a_t) * x_0
-                + alpha**0.5 * of_t * x_t,
-                "sqrt(alpha_bar_t) still on x_t, and another weight on x_0": (
-                    bug + x_0 * ((got - bug) / x_0).mean()
-                ),
-                "a wrong weight on x_0; that on x_t is right": (
-                    right + x_0 * ((got - right) / x_0).mean()
-                ),
-                "a wrong weight on x_t; that on x_0 is right": (
-                    of_0 * x_0 + x_t * ((got - of_0 * x_0) / x_t).mean()
-                ),
-            }
-            n = int((got - mean).abs().argmax())
-            expect(
-                near(got, mean, 1e-3),
+            given = (x_0, x_t, t, schedule)
+            got = trial.tensor(*given, shape=(3,))
+            want = means_by_bayes(ends, t - 1, t, schedule)
+            n = worst(got, want)
+            trial.agrees(
+                got,
+                want,
                 f"At t = {t} of {T}, with x_0 = {x_0[n]:.3f} and x_t = "
-                f"{x_t[n]:.3f}, the mean is {mean[n]:.4f}, not {got[n]:.4f}."
-                + looks_like(got, mistakes),
+                f"{x_t[n]:.3f}, the mean is wrong",
+                lambda mistake, given=given: mistake(*given),
+                1e-3,
+                one_weight_alone(got, *given),
             )
     return "twelve places, by Bayes' rule on a grid."
+
+
+def one_weight_alone(
+    got: Tensor, x_0: Tensor, x_t: Tensor, t: int, schedule: Schedule
+) -> str:
+    """Return which of a mean's two weights is known, if one of them is."""
+    (a_s, a_t), alpha = schedule.alpha_bar[t - 1 : t + 1], schedule.alpha[t]
+    of_t = (1 - a_s) / (1 - a_t) * x_t
+    for known, x, told in (
+        (a_t.sqrt() * of_t, x_0, BUG),
+        (alpha.sqrt() * of_t, x_0, OF_T),
+        (a_s.sqrt() * schedule.beta[t] / (1 - a_t) * x_0, x_t, OF_0),
+    ):
+        weight = ((got - known) / x).mean()
+        if near(got, known + weight * x):
+            return told
+    return ""

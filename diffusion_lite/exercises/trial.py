@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import importlib
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ SECONDS = 5.0
 EXERCISES: dict[str, Callable] = {}
 """Each exercise's check: from a Trial to what it tried, or Refused."""
 
+MISTAKES = "diffusion_lite.exercises.mistakes"
+"""Where they are; not imported here, for a notebook shut in has none."""
+
 
 class Refused(Exception):
     """What the reader is told about an answer that is not right."""
@@ -35,6 +39,26 @@ def exercise(name: str) -> Callable:
         return check
 
     return enter
+
+
+def mistakes(name: str) -> list[Callable]:
+    """Return the likely mistakes of an exercise, in their order."""
+    module = importlib.import_module(f"{MISTAKES}.{name.replace('-', '_')}")
+    return [
+        value
+        for key, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+        and not key.startswith("_")
+    ]
+
+
+def looked_for(name: str) -> list[Callable]:
+    """Return the mistakes that are known by what they return."""
+    return [
+        mistake
+        for mistake in mistakes(name)
+        if mistake.__doc__.startswith("It looks like ")
+    ]
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,8 +96,8 @@ def network(module: nn.Module) -> Network:
 class Trial:
     """A reader's answer, called on copies; what it returns is looked at."""
 
-    def __init__(self, answer: Callable, seed: int) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable, seed: int, name: str = "") -> None:
+        self.answer, self.name = answer, name
         self.generator = torch.Generator().manual_seed(seed)
 
     def direct(self, *given: object) -> object:
@@ -146,6 +170,44 @@ class Trial:
         if not isinstance(result, Network):
             raise Refused("Return the network: an nn.Module.")
         return result
+
+    def looks_like(
+        self,
+        got: float | Tensor,
+        made: Callable[[Callable], object],
+        share: float = 1e-4,
+    ) -> str:
+        """Return what the first mistake is told that comes to what was got.
+
+        ``made(mistake)`` is what the check makes of a mistake, as it made
+        what it got of the answer. A sentence, or nothing if none comes to it.
+        """
+        for mistake in looked_for(self.name):
+            if same(made(mistake), got, share):
+                return f" {mistake.__doc__}"
+        return ""
+
+    def agrees(
+        self,
+        got: float | Tensor,
+        want: float | Tensor,
+        where: str,
+        made: Callable[[Callable], object],
+        share: float = 1e-4,
+        otherwise: str = "",
+    ) -> None:
+        """Refuse what is not as it must be, where it is furthest off.
+
+        The refusal says where, both numbers, and the mistake it looks like,
+        or, if it looks like none, what is told otherwise.
+        """
+        if not near(got, want, share):
+            n = worst(got, want)
+            right = torch.as_tensor(want).expand_as(torch.as_tensor(got))
+            both = versus(flat(got)[n], flat(right)[n])
+            told = self.looks_like(got, made, min(share, 1e-4))
+            told = told or otherwise
+            raise Refused(f"{where}: {both}{told}")
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number by chance, evenly from low to high."""
@@ -256,6 +318,32 @@ def near(a: float | Tensor, b: float | Tensor, share: float = 1e-4) -> bool:
     """Return whether a is b, but for a small share of b's size."""
     a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
     return bool(((a - b).abs() <= share * b.abs().max() + 1e-7).all())
+
+
+def same(a: object, b: float | Tensor, share: float) -> bool:
+    """Return whether a has b's shape, and is b but for a small share."""
+    a, b = torch.as_tensor(a), torch.as_tensor(b)
+    return a.numel() == b.numel() and near(a.reshape(b.shape), b, share)
+
+
+def flat(value: float | Tensor) -> list[float]:
+    """Return the numbers of a tensor, or the one."""
+    return torch.as_tensor(value).flatten().tolist()
+
+
+def worst(got: float | Tensor, want: float | Tensor) -> int:
+    """Return at which entry, counted through all, two differ most."""
+    off = torch.as_tensor(got) - torch.as_tensor(want)
+    return int(off.abs().argmax())
+
+
+def versus(yours: float, right: float) -> str:
+    """Return two numbers, with as many digits as tell them apart."""
+    for digits in range(4, 12):
+        mine, its = f"{yours:.{digits}g}", f"{right:.{digits}g}"
+        if mine != its:
+            break
+    return f"yours {mine}, should be {its}."
 
 
 def looks_like(

@@ -1,7 +1,7 @@
 """Live figures: each is a small Python class beside one script.
 
-``explorable`` is what they share; ``forward posterior elbo denoiser
-training gan`` are the figures, each named after its chapter. A script computes
-all that it shows, from what Python hands it, so it works in JupyterLab and
-in a page with no Python behind it.
+``explorable`` and the scripts in ``shared`` are what they have in common;
+``forward posterior elbo denoiser training gan`` are the figures, each named
+after its chapter. A script computes all that it shows, from what Python hands
+it, so it works in JupyterLab and in a page with no Python behind it.
 """

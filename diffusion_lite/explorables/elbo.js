@@ -1,26 +1,34 @@
-import {
-  SCHEDULES,
-  axes,
-  clamp,
-  curve,
-  explorable,
-  handle,
-  lineLaw,
-  linspace,
-  memo,
-  minus,
-  normalDensity,
-  scheduleChoice,
-  whole,
-  write,
-} from "./explorable.js";
+// @ts-check
+import { scheduleChoice, whole } from "./shared/controls.js";
+import { lineMixture } from "./shared/data.js";
+import { SCHEDULES, normalDensity } from "./shared/diffusion.js";
+import { axes, curve, handle, write } from "./shared/drawing.js";
+import { clamp, linspace, memo, minus } from "./shared/numbers.js";
+import { explorable } from "./shared/stage.js";
 
-// ---- maths (compared with Python in tests/test_explorables_elbo.py) ---------
+/**
+ * @typedef {Record<string, number>} Heights e0 to e5, the error at each dot
+ * @typedef {{
+ *   T: number, schedule: string, variance: string, knot: number,
+ * }} Settings
+ * @typedef {Settings & Heights} State
+ * @typedef {{ alpha: number, beta: number, tilde: number, taken: number }} Step
+ * @typedef {ReturnType<ReturnType<typeof solver>>} Solved
+ * @typedef {(state: State) => Solved} Solve
+ * @typedef {Frame & { dots: Point[] }} LossFrame
+ */
+
+// ---- maths (compared with Python in its test) -------------------------------
 
 const LINE = linspace(-7, 7, 281);
 
 // What is seen at each x of the line after noising to alphaBar: the density
 // there, and the variance of eps that is left (mixtures.eps_variance).
+/**
+ * @type {(
+ *   mixture: Mixture, alphaBar: number, x: number,
+ * ) => { density: number, variance: number }}
+ */
 function seenAt({ weights, means, variances }, alphaBar, x) {
   const noise = 1 - alphaBar;
   let [density, score, second] = [0, 0, 0];
@@ -40,14 +48,16 @@ function seenAt({ weights, means, variances }, alphaBar, x) {
   };
 }
 
-export const epsVariance = (law, alphaBar, x) =>
-  seenAt(law, alphaBar, x).variance;
+/** @type {(mixture: Mixture, alphaBar: number, x: number) => number} */
+export const epsVariance = (mixture, alphaBar, x) =>
+  seenAt(mixture, alphaBar, x).variance;
 
 // E Var(eps | x_t), by quadrature (mixtures.bayes_loss).
-export function floorAt(law, alphaBar) {
+/** @type {(mixture: Mixture, alphaBar: number) => number} */
+export function floorAt(mixture, alphaBar) {
   let [sum, total] = [0, 0];
   for (const x of LINE) {
-    const { density, variance } = seenAt(law, alphaBar, x);
+    const { density, variance } = seenAt(mixture, alphaBar, x);
     sum += density * variance;
     total += density;
   }
@@ -55,15 +65,17 @@ export function floorAt(law, alphaBar) {
 }
 
 // The mean of -log p(x_0): what no bound gets below.
-export function entropy(law) {
+/** @type {(mixture: Mixture) => number} */
+export function entropy(mixture) {
   const step = LINE[1] - LINE[0];
   return LINE.reduce((sum, x) => {
-    const { density } = seenAt(law, 1, x);
+    const { density } = seenAt(mixture, 1, x);
     return density ? sum - step * density * Math.log(density) : sum;
   }, 0);
 }
 
 // beta_t, alpha_t and beta-tilde_t from alpha_bar (schedules, posterior).
+/** @type {(alphaBar: Vector, t: number) => Step} */
 function stepAt(alphaBar, t) {
   const alpha = alphaBar[t] / alphaBar[t - 1];
   const beta = 1 - alpha;
@@ -73,6 +85,7 @@ function stepAt(alphaBar, t) {
 }
 
 // Three variances of p's steps; `loss` is the network's, at that t.
+/** @type {Record<string, (step: Step, loss: number) => number>} */
 const VARIANCES = {
   beta: ({ beta }) => beta,
   tilde: ({ beta, tilde }) => tilde || beta,
@@ -80,22 +93,32 @@ const VARIANCES = {
 };
 
 // What one more of squared error costs at t, in nats (elbo.elbo_weight).
+/**
+ * @type {(
+ *   alphaBar: Vector, t: number, variance: string, loss: number,
+ * ) => number}
+ */
 export function elboWeight(alphaBar, t, variance, loss) {
   const step = stepAt(alphaBar, t);
   return step.taken / (2 * VARIANCES[variance](step, loss));
 }
 
 // The terms L_0 to L_T, in nats (elbo.elbo_from_loss).
+/**
+ * @type {(
+ *   loss: Vector, alphaBar: Vector, variance: string,
+ * ) => Float64Array}
+ */
 export function elboFromLoss(loss, alphaBar, variance) {
   const T = alphaBar.length - 1;
   const terms = new Float64Array(T + 1);
   for (let t = 1; t <= T; t++) {
     const step = stepAt(alphaBar, t);
-    const width = VARIANCES[variance](step, loss[t]);
-    const ratio = step.tilde / width;
-    const widths =
-      t === 1 ? Math.log(2 * Math.PI * width) : ratio - 1 - Math.log(ratio);
-    terms[t - 1] = (widths + (step.taken / width) * loss[t]) / 2;
+    const ofP = VARIANCES[variance](step, loss[t]);
+    const ratio = step.tilde / ofP;
+    const ofVariances =
+      t === 1 ? Math.log(2 * Math.PI * ofP) : ratio - 1 - Math.log(ratio);
+    terms[t - 1] = (ofVariances + (step.taken / ofP) * loss[t]) / 2;
   }
   terms[T] = -Math.log1p(-alphaBar[T]) / 2;
   return terms;
@@ -107,6 +130,7 @@ export const PLACES = [0, 0.12, 0.36, 0.64, 0.88, 1];
 export const HIGHEST = 0.4;
 
 // The network's excess at a place, on straight lines from dot to dot.
+/** @type {(heights: number[], place: number) => number} */
 export function excessBetween(heights, place) {
   const last = PLACES.length - 2;
   const i = clamp(
@@ -119,38 +143,50 @@ export function excessBetween(heights, place) {
 }
 
 // The excess at each t. At t = 0 there is nothing to guess.
+/** @type {(heights: number[], T: number) => Float64Array} */
 export const excessAt = (heights, T) =>
   Float64Array.from({ length: T + 1 }, (_, t) =>
     t ? excessBetween(heights, (t - 1) / (T - 1)) : 0,
   );
 
+/** @type {(xs: Vector) => number} */
 export const sum = (xs) => xs.reduce((a, b) => a + b, 0);
 
 // The mean over t = 1..T; entry 0 is none of them (elbo.simple_loss).
+/** @type {(xs: Float64Array) => number} */
 export const meanOverTime = (xs) => sum(xs.subarray(1)) / (xs.length - 1);
 
 // ---- what is worth computing once -------------------------------------------
 
 const HEIGHTS = PLACES.map((_, i) => `e${i}`);
+/** @type {(state: State) => number[]} */
 const heightsOf = (state) => HEIGHTS.map((name) => state[name]);
 
 // The step at which a dot stands; it may lie between two.
+/** @type {(i: number, T: number) => number} */
 const stepOf = (i, T) => 1 + PLACES[i] * (T - 1);
 
 const KEPT = { most: 100 };
 
 // All that the figure shows of a state; every view of a frame asks for it.
-function solver(law) {
-  const exact = entropy(law);
+/** @param {Mixture} mixture */
+function solver(mixture) {
+  const exact = entropy(mixture);
+  /**
+   * @type {(
+   *   schedule: string, T: number,
+   * ) => Record<"alphaBar" | "floor", Float64Array>}
+   */
   const chain = memo((schedule, T) => {
     const alphaBar = SCHEDULES[schedule](T);
-    return { alphaBar, floor: alphaBar.map((a) => floorAt(law, a)) };
+    return { alphaBar, floor: alphaBar.map((a) => floorAt(mixture, a)) };
   }, KEPT);
+  /** @type {(schedule: string, T: number, variance: string) => Float64Array} */
   const perfect = memo((schedule, T, variance) => {
     const { alphaBar, floor } = chain(schedule, T);
     return elboFromLoss(floor, alphaBar, variance);
   }, KEPT);
-  const solve = (state) => {
+  const solve = (/** @type {State} */ state) => {
     const { schedule, T, variance, knot } = state;
     const { alphaBar, floor } = chain(schedule, T);
     const excess = excessAt(heightsOf(state), T);
@@ -181,21 +217,28 @@ function solver(law) {
 
 const LABEL =
   "Live figure: what a network's error costs in the ELBO and in the simple loss";
-const PAYS = ["a perfect network", "added by the error"];
+const PARTS = ["a perfect network", "added by the error"];
 const NARROW = 480;
 
+/** @type {(x: number, n?: number) => string} */
 const digits = (x, n = 3) => minus(x.toFixed(n));
+/** @type {(x: number) => string} */
 const short = (x) => digits(x, Math.abs(x) < 10 ? 3 : 1);
+/** @type {(x: number) => string} */
 const nats = (x) => `${short(x)} nats`;
+/** @type {(n: number) => string} */
 const below = (n) =>
   String(n).replace(/\d/g, (d) => String.fromCharCode(0x2080 + Number(d)));
+/** @type {(x: number) => number} */
 const root = (x) => Math.sign(x) * Math.sqrt(Math.abs(x));
+/** @type {(T: number) => number[]} */
 const fifths = (T) => [0, 1, 2, 3, 4, 5].map((k) => (k * T) / 5);
 
 // As wide as the widest label of both plots, so that their edges agree.
 const ROOM = "\u2007".repeat(4);
 
 // The first of ... 1, 1.5, 2, 3, 5, 7, 10, ... that is below neither.
+/** @type {(value: number, least: number) => number} */
 export function roundUp(value, least) {
   const x = Math.max(value, least);
   const ten = 10 ** Math.floor(Math.log10(x));
@@ -204,12 +247,17 @@ export function roundUp(value, least) {
 }
 
 // Steps 1 to T+1, with room for a dot beside the axis: the same in both plots.
+/** @type {(pen: Pen, T: number) => [number, number]} */
 function stepRange({ width }, T) {
   const beside = (14 * T) / (width - 70);
   return [1 - Math.max(0.5, beside), T + 1 + Math.max(0.5, beside / 2)];
 }
 
+/** @type {(value: number) => Tick} */
+const rooted = (value) => [root(value), minus(String(value))];
+
 // Those ticks that are far enough from the earlier ones to be read.
+/** @type {(ticks: number[], pixels: number) => number[]} */
 const spaced = (ticks, pixels) =>
   ticks.filter((tick, i) =>
     ticks
@@ -218,12 +266,13 @@ const spaced = (ticks, pixels) =>
   );
 
 // Green and orange words: beside the title, or below it where that is long.
+/** @type {(pen: Pen, frame: Frame) => void} */
 function legend(pen, frame) {
   const { ctx, width } = pen;
   ctx.font = pen.font;
   const inside = width < NARROW;
   const y = inside ? frame.top + 10 : 12;
-  const names = inside ? ["perfect network", "error"] : PAYS;
+  const names = inside ? ["perfect network", "error"] : PARTS;
   const gap = ctx.measureText(names[1]).width + 14;
   ctx.fillStyle = pen.model;
   write(pen, names[1], frame.right, y, "right");
@@ -232,6 +281,12 @@ function legend(pen, frame) {
 }
 
 // The area between two curves.
+/**
+ * @type {(
+ *   pen: Pen, frame: Frame, xs: number[], lower: number[], upper: number[],
+ *   color: string, share: number,
+ * ) => void}
+ */
 function band({ ctx }, frame, xs, lower, upper, color, share) {
   ctx.save();
   ctx.beginPath();
@@ -246,11 +301,13 @@ function band({ ctx }, frame, xs, lower, upper, color, share) {
 }
 
 // Between two steps, on a straight line.
+/** @type {(values: Vector, place: number) => number} */
 function between(values, place) {
   const t = clamp(Math.floor(place), 1, values.length - 2);
   return values[t] + (place - t) * (values[t + 1] - values[t]);
 }
 
+/** @type {(pen: Pen, state: State, solved: Solved) => LossFrame} */
 function drawLoss(pen, state, found) {
   const { T, floor, excess } = found;
   const inner = pen.height - 60;
@@ -265,7 +322,7 @@ function drawLoss(pen, state, found) {
   });
   const heights = heightsOf(state);
   const dots = PLACES.map((_, i) => stepOf(i, T));
-  const place = (t) => (t - 1) / (T - 1);
+  const place = (/** @type {number} */ t) => (t - 1) / (T - 1);
   const steps = linspace(1, T, T);
   const ts = [...steps, ...dots].sort((a, b) => a - b);
   const floors = ts.map((t) => between(floor, t));
@@ -276,21 +333,23 @@ function drawLoss(pen, state, found) {
   band(pen, frame, ts, floors, losses, pen.model, 0.35);
   curve(pen, frame, ts, losses, pen.model);
   if (T <= 20) for (const t of steps) mark(pen, frame, t, floor[t] + excess[t]);
-  frame.dots = dots.map((t, i) => ({
+  const places = dots.map((t, i) => ({
     x: frame.x(t),
     y: frame.y(between(floor, t) + heights[i]),
   }));
-  drawDots(pen, frame, state);
+  drawDots(pen, places, state);
   legend(pen, frame);
-  return frame;
+  return { ...frame, dots: places };
 }
 
+/** @type {(pen: Pen, frame: Frame, t: number, loss: number) => void} */
 function mark({ ctx, model }, frame, t, loss) {
   ctx.fillStyle = model;
   ctx.fillRect(frame.x(t) - 2, frame.y(loss) - 2, 4, 4);
 }
 
-function drawDots(pen, { dots }, state) {
+/** @type {(pen: Pen, dots: Point[], state: State) => void} */
+function drawDots(pen, dots, state) {
   const { ctx } = pen;
   for (const { x, y } of dots) handle(pen, x, y, pen.model);
   const { x, y } = dots[state.knot];
@@ -304,8 +363,9 @@ function drawDots(pen, { dots }, state) {
 }
 
 // Bars on a square-root scale. What the error adds stands on the zero line,
-// so that it can be compared from bar to bar; what a perfect network pays
+// so that it can be compared from bar to bar; the cost of a perfect network
 // stands on it, or hangs below the line where it is negative.
+/** @type {(pen: Pen, solved: Solved) => void} */
 function drawTerms(pen, { T, terms, best }) {
   const costs = terms.map((term, i) => Math.max(0, term - best[i]));
   const tops = costs.map((cost, i) => cost + Math.max(0, best[i]));
@@ -321,10 +381,7 @@ function drawTerms(pen, { T, terms, best }) {
     x: stepRange(pen, T),
     y: [root(bottom), root(top) + room / pixels],
     xTicks: fifths(T).map((i) => [i + 1, `L${below(i)}`]),
-    yTicks: [
-      ...spaced(ticks, pixels).map((v) => [root(v), minus(String(v))]),
-      [0, ROOM],
-    ],
+    yTicks: [...spaced(ticks, pixels).map(rooted), [0, ROOM]],
     yLabel:
       pen.width < NARROW
         ? "terms (nats, √ scale)"
@@ -335,9 +392,15 @@ function drawTerms(pen, { T, terms, best }) {
   legend(pen, frame);
 }
 
+/**
+ * @type {(
+ *   pen: Pen, frame: Frame, costs: Float64Array, best: Float64Array,
+ * ) => void}
+ */
 function drawBars({ ctx, model, exact, ink }, frame, costs, best) {
   const slot = frame.x(1) - frame.x(0);
   const wide = slot > 4 ? 0.8 * slot : Math.max(slot, 1.5);
+  /** @type {(i: number, from: number, to: number) => void} */
   const bar = (i, from, to) => {
     const [y, end] = [frame.y(root(from)), frame.y(root(to))];
     ctx.fillRect(frame.x(i + 1) - wide / 2, end, wide, y - end);
@@ -355,6 +418,7 @@ function drawBars({ ctx, model, exact, ink }, frame, costs, best) {
   ctx.restore();
 }
 
+/** @type {(pen: Pen, frame: Frame, first: number) => void} */
 function sayBelow(pen, frame, first) {
   const words = `L₀ = ${digits(first, 2)}`;
   const why =
@@ -365,10 +429,19 @@ function sayBelow(pen, frame, first) {
 }
 
 // One bar: a green part and an orange part of a scale from 0 to `whole`.
+/**
+ * @param {Pen} pen
+ * @param {number} y
+ * @param {{
+ *   title: string, parts: number[], names: string[], unit: string,
+ *   whole: number, ends: string[],
+ * }} bar
+ */
 function drawSum(pen, y, { title, parts, names, unit, whole, ends }) {
   const { ctx } = pen;
   const [left, right] = [2, pen.width - 2];
-  const place = (x) => ((right - left) * clamp(x, 0, whole)) / whole;
+  const place = (/** @type {number} */ x) =>
+    ((right - left) * clamp(x, 0, whole)) / whole;
   const [middle, end] = [place(parts[0]), place(parts[0] + parts[1])];
   ctx.fillStyle = pen.exact;
   ctx.fillRect(left, y + 18, middle, 14);
@@ -394,6 +467,11 @@ function drawSum(pen, y, { title, parts, names, unit, whole, ends }) {
 }
 
 // Words in several colours, from right to left.
+/**
+ * @type {(
+ *   pen: Pen, x: number, y: number, words: [text: string, color: string][],
+ * ) => void}
+ */
 function writeBack(pen, x, y, words) {
   for (const [text, color] of words) {
     pen.ctx.fillStyle = color;
@@ -402,6 +480,7 @@ function writeBack(pen, x, y, words) {
   }
 }
 
+/** @type {(pen: Pen, solved: Solved) => void} */
 function drawSums(pen, found) {
   const { simple, least, bound, tightest, exact } = found;
   const whole = roundUp(bound - exact, 1);
@@ -426,19 +505,23 @@ function drawSums(pen, found) {
 
 // ---- the figure -------------------------------------------------------------
 
+/** @type {(value: any) => number | undefined} */
 const height = (value) => {
   const number = value === "" ? NaN : Number(value);
   if (!(number >= 0 && number <= HIGHEST)) return undefined;
   return Math.round(100 * number) / 100;
 };
 
+/** @type {(...heights: number[]) => Heights} */
 const preset = (...heights) =>
   Object.fromEntries(heights.map((value, i) => [HEIGHTS[i], value]));
+/** @type {(label: string, changes: Heights) => Button<State>} */
 const button = (label, changes) => ({
   label,
   press: (stage) => stage.set(changes),
 });
 
+/** @type {Control<State>[]} */
 const CONTROLS = [
   button("Perfect", preset(0, 0, 0, 0, 0, 0)),
   button("Bad near the data", { ...preset(HIGHEST, 0, 0, 0, 0, 0), knot: 0 }),
@@ -473,12 +556,14 @@ const CONTROLS = [
   ...HEIGHTS.map((key) => ({ key, start: 0.06, read: height })),
 ];
 
+/** @type {(dots: Point[], at: Point) => number | undefined} */
 function nearest(dots, { x, y }) {
   const far = dots.map((dot) => Math.hypot(dot.x - x, dot.y - y));
   const i = far.indexOf(Math.min(...far));
   return far[i] <= 26 ? i : undefined;
 }
 
+/** @type {Heights} */
 const STEPS = {
   ArrowUp: 0.01,
   ArrowDown: -0.01,
@@ -487,17 +572,41 @@ const STEPS = {
 };
 
 // Left and right choose a dot, up and down move it.
+/** @type {(key: string, state: State) => Partial<State> | undefined} */
 function keys(key, state) {
   const { knot } = state;
   const name = HEIGHTS[knot];
   const rise = STEPS[key];
   if (rise) return { [name]: height(clamp(state[name] + rise, 0, HIGHEST)) };
-  const to = { ArrowLeft: knot - 1, ArrowRight: knot + 1, Home: 0, End: 5 }[
-    key
-  ];
+  /** @type {Heights} */
+  const knots = {
+    ArrowLeft: knot - 1,
+    ArrowRight: knot + 1,
+    Home: 0,
+    End: 5,
+  };
+  const to = knots[key];
   return to === undefined ? undefined : { knot: clamp(to, 0, 5) };
 }
 
+/**
+ * @type {(
+ *   solve: Solve,
+ * ) => ViewOptions<State, LossFrame, { i: number, off: number }>["drag"]}
+ */
+const dragDots = (solve) => ({
+  down(at, state, { dots }) {
+    const i = nearest(dots, at);
+    return i === undefined ? undefined : { i, off: at.y - dots[i].y };
+  },
+  move({ i, off }, at, state, { y }) {
+    const { floor, T } = solve(state);
+    const above = y.invert(at.y - off) - between(floor, stepOf(i, T));
+    return { knot: i, [HEIGHTS[i]]: height(clamp(above, 0, HIGHEST)) };
+  },
+});
+
+/** @type {(solve: Solve) => ViewOptions<State>} */
 function lossView(solve) {
   return {
     label: (state) =>
@@ -507,20 +616,11 @@ function lossView(solve) {
     height: 230,
     draw: (pen, state) => drawLoss(pen, state, solve(state)),
     keys,
-    drag: {
-      down(at, state, { dots }) {
-        const i = nearest(dots, at);
-        return i === undefined ? undefined : { i, off: at.y - dots[i].y };
-      },
-      move({ i, off }, at, state, { y }) {
-        const { floor, T } = solve(state);
-        const above = y.invert(at.y - off) - between(floor, stepOf(i, T));
-        return { knot: i, [HEIGHTS[i]]: height(clamp(above, 0, HIGHEST)) };
-      },
-    },
+    drag: dragDots(solve),
   };
 }
 
+/** @type {(solve: Solve) => ViewOptions<State>[]} */
 const viewsOf = (solve) => [
   lossView(solve),
   {
@@ -530,7 +630,7 @@ const viewsOf = (solve) => [
       return (
         `The ${T + 1} terms of the ELBO as bars. L 0 is ${nats(terms[0])}, ` +
         `a perfect network's ${nats(best[0])}; the largest is L ${most}, ` +
-        nats(terms[most])
+        `${nats(terms[most])}`
       );
     },
     height: 220,
@@ -549,6 +649,7 @@ const viewsOf = (solve) => [
   },
 ];
 
+/** @type {(solve: Solve) => (state: State) => Value[]} */
 const valuesOf = (solve) => (state) => {
   const { simple, least, bound, exact, chosen, price } = solve(state);
   const error = digits(state[HEIGHTS[state.knot]], 2);
@@ -566,8 +667,9 @@ const valuesOf = (solve) => (state) => {
   ];
 };
 
+/** @type {(place: Place) => () => void} */
 function render({ model, el }) {
-  const solve = solver(lineLaw(model.get("data").law));
+  const solve = solver(lineMixture(model.get("data").mixture));
   return explorable({
     model,
     el,

@@ -14,7 +14,13 @@ from diffusion_lite.mixtures import GaussianMixture
 
 HALF_MAX = torch.finfo(torch.half).max
 HERE = Path(__file__).parent
-IMPORT = re.compile(r'^import \{[^}]*\} from "./explorable.js";\n', re.M)
+IMPORT = re.compile(r'^import \{[^}]*\} from "(\./[^"]+)";\n', re.M)
+COMMENTS = re.compile(
+    r"^ *(//[^\n]*|/\*\*((?!\*/).)*\*/)\n"  # on lines of their own
+    r"|/\*\* @((?!\*/).)*\*/ ?",  # a value's type, before it
+    re.M | re.S,
+)
+"""They are for readers of the files, and a third of their size."""
 
 
 class Explorable(anywidget.AnyWidget):
@@ -50,17 +56,34 @@ class Explorable(anywidget.AnyWidget):
 
 
 def joined(script: Path) -> str:
-    """Return a script with what all scripts share put in front of it.
+    """Return a script as one text, after all that it imports, each once.
 
-    A script in a page cannot import a second file, so this is done here.
+    A page holds its scripts as text, so none has an address from which it
+    could import another. Comments are left out.
+
+    Raises:
+        ValueError: a script imports in another way than by names from a file
+            beside it.
     """
-    shared = (HERE / "explorable.js").read_text(encoding="utf-8")
-    own, found = IMPORT.subn("", script.read_text(encoding="utf-8"))
-    if found != 1:
+    texts: dict[Path, str] = {}
+    _collect(script.resolve(), texts)
+    return "\n".join(texts.values())
+
+
+def _collect(script: Path, texts: dict[Path, str]) -> None:
+    """Add a script's text, after the texts of what it imports."""
+    if script in texts:
+        return
+    text = script.read_text(encoding="utf-8")
+    for name in IMPORT.findall(text):
+        _collect((script.parent / name).resolve(), texts)
+    own = COMMENTS.sub("", IMPORT.sub("", text))
+    if other := re.search(r"^import\b.*", own, re.M):
         raise ValueError(
-            f"{script.name} must import from ./explorable.js once, got {found}"
+            f"{script.name} must import names from files beside it, as in "
+            f'import {{ x }} from "./shared/stage.js"; got {other[0]}'
         )
-    return f"{shared}\n{own}"
+    texts[script] = own
 
 
 def floats(x: Tensor) -> bytes:
@@ -93,7 +116,7 @@ def network_data(*networks: nn.Module) -> dict:
     }
 
 
-def line_law(mixture: GaussianMixture) -> dict[str, list[float]]:
+def line_mixture(mixture: GaussianMixture) -> dict[str, list[float]]:
     """Return a mixture on a line as a script reads it.
 
     Raises:

@@ -1,34 +1,33 @@
+// @ts-check
+import {
+  nextSeed,
+  scheduleChoice,
+  seedValue,
+  whole,
+} from "./shared/controls.js";
+import { floats, lineMixture } from "./shared/data.js";
 import {
   SCHEDULES,
-  axes,
-  clamp,
-  curve,
-  dot,
-  explorable,
-  floats,
-  lineLaw,
-  linspace,
-  minus,
-  nextSeed,
-  noiseControls,
   noised,
   normalDensity,
-  normals,
-  percent,
-  picture,
   qSample,
-  random,
-  scheduleChoice,
-  swatch,
-  whole,
-  write,
-} from "./explorable.js";
+} from "./shared/diffusion.js";
+import { axes, curve, dot, picture, swatch, write } from "./shared/drawing.js";
+import { clamp, linspace, minus, percent } from "./shared/numbers.js";
+import { normals, random } from "./shared/random.js";
+import { explorable } from "./shared/stage.js";
+
+/**
+ * @typedef {{ t: number, schedule: string, seed: number, guess: number }} State
+ * @typedef {ReturnType<typeof worldOf>} World
+ */
 
 const T = 1000;
 const PIXELS = 64;
 
-// ---- maths (compared with Python in tests/test_explorables_forward.py) --------------
+// ---- maths (compared with Python in its test) -------------------------------
 
+/** @type {(mixture: Mixture, x: number) => number} */
 export const density = ({ weights, means, variances }, x) =>
   weights.reduce(
     (sum, w, k) => sum + w * normalDensity(x, means[k], variances[k]),
@@ -36,19 +35,26 @@ export const density = ({ weights, means, variances }, x) =>
   );
 
 // KL(q || N(0, 1)) in nats, on a fine grid (mixtures.kl_to_normal).
-export function klToNoise(law) {
+/** @type {(mixture: Mixture) => number} */
+export function klToNoise(mixture) {
   const grid = linspace(-12, 12, 2401);
   const step = grid[1] - grid[0];
   return grid.reduce((sum, x) => {
-    const q = density(law, x);
+    const q = density(mixture, x);
     const log = Math.log(2 * Math.PI) / 2 + (x * x) / 2;
     return q > 0 ? sum + step * q * (Math.log(q) + log) : sum;
   }, 0);
 }
 
+/** @type {(alphaBar: number) => number} */
 export const snr = (alphaBar) => alphaBar / (1 - alphaBar);
 
 // p(eight | x_t), Bayes' rule over all pictures (forward.class_probs).
+/**
+ * @type {(
+ *   xt: Vector, alphaBar: number, images: Vector, eight: number[],
+ * ) => number}
+ */
 export function probEight(xt, alphaBar, images, eight) {
   const size = xt.length;
   const root = Math.sqrt(alphaBar);
@@ -65,6 +71,11 @@ export function probEight(xt, alphaBar, images, eight) {
 }
 
 // Between the places that Python computed, straight lines in log SNR.
+/**
+ * @type {(
+ *   alphaBar: number, logSnr: number[], accuracy: number[],
+ * ) => number}
+ */
 export function accuracyAt(alphaBar, logSnr, accuracy) {
   const last = logSnr.length - 1;
   const now = Math.log(snr(alphaBar));
@@ -81,31 +92,40 @@ export function accuracyAt(alphaBar, logSnr, accuracy) {
 // ---- the figure -------------------------------------------------------------
 
 const LABEL =
-  "Live figure: a digit, a cloud of points and a law on a line become noise";
+  "Live figure: a digit, a cloud of points and a distribution become noise";
 const FAR = 3.2; // what is shown of the line and the plane
 const LINE = linspace(-FAR, FAR, 161);
 const TIMES = linspace(0, T, 101);
 
+/** @type {(x: number) => string} */
 const small = (x) =>
   x === 0 ? "0" : x >= 1e-3 && x < 1e4 ? x.toPrecision(3) : x.toExponential(1);
 
+/** @type {(state: State) => boolean} */
 const guessed = ({ guess }) => guess >= 0;
 
 // All that the figure shows of a state.
-function worldOf({ eight, law, log_snr: logSnr, accuracy, ...data }) {
+/**
+ * @param {{
+ *   images: Bytes, eight: number[], num_points: number, points: Bytes,
+ *   mixture: unknown, log_snr: number[], accuracy: number[],
+ * }} data
+ */
+function worldOf({ eight, mixture, log_snr: logSnr, accuracy, ...data }) {
   const images = floats(data.images, PIXELS * eight.length, "images");
   const points = floats(data.points, 2 * data.num_points, "points");
   const alphaBars = Object.fromEntries(
     Object.entries(SCHEDULES).map(([name, make]) => [name, make(T)]),
   );
-  const alphaBar = ({ t, schedule }) => alphaBars[schedule][t];
-  const chosen = ({ seed }) =>
+  const alphaBar = (/** @type {State} */ { t, schedule }) =>
+    alphaBars[schedule][t];
+  const chosen = (/** @type {State} */ { seed }) =>
     Math.floor(random(seed * 7 + 3)() * eight.length);
-  const clean = (state) => {
+  const clean = (/** @type {State} */ state) => {
     const from = PIXELS * chosen(state);
     return images.slice(from, from + PIXELS);
   };
-  const noisy = (state) =>
+  const noisy = (/** @type {State} */ state) =>
     qSample(clean(state), alphaBar(state), normals(PIXELS, 1000 + state.seed));
   return {
     points,
@@ -113,17 +133,19 @@ function worldOf({ eight, law, log_snr: logSnr, accuracy, ...data }) {
     alphaBar,
     clean,
     noisy,
-    law: (state) => noised(lineLaw(law), alphaBar(state)),
-    isEight: (state) => eight[chosen(state)],
-    probEight: (state) =>
+    mixture: (/** @type {State} */ state) =>
+      noised(lineMixture(mixture), alphaBar(state)),
+    isEight: (/** @type {State} */ state) => eight[chosen(state)],
+    probEight: (/** @type {State} */ state) =>
       state.t
         ? probEight(noisy(state), alphaBar(state), images, eight)
         : eight[chosen(state)],
-    rightAt: ({ schedule }, t) =>
+    rightAt: (/** @type {State} */ { schedule }, /** @type {number} */ t) =>
       t ? accuracyAt(alphaBars[schedule][t], logSnr, accuracy) : 1,
   };
 }
 
+/** @type {Control<State>[]} */
 const CONTROLS = [
   {
     kind: "range",
@@ -135,7 +157,7 @@ const CONTROLS = [
     text: (t) => `t = ${t}`,
   },
   scheduleChoice,
-  noiseControls[1],
+  seedValue,
   { key: "guess", start: -1, read: whole(T) },
   {
     label: "Another picture",
@@ -150,6 +172,7 @@ const CONTROLS = [
   },
 ];
 
+/** @type {(world: World) => ViewOptions<State>} */
 const pictureView = (world) => ({
   label: (state) => {
     const digit = world.isEight(state) ? "eight" : "three";
@@ -175,6 +198,7 @@ const pictureView = (world) => ({
   },
 });
 
+/** @type {(world: World) => ViewOptions<State>} */
 const cloudView = (world) => ({
   label: ({ t }) => `A thousand points of eight modes after ${t} steps`,
   title: "Points",
@@ -194,11 +218,12 @@ const cloudView = (world) => ({
   },
 });
 
+/** @type {(world: World, colors: Colors) => ViewOptions<State>} */
 const lineView = (world, { exact, noise }) => ({
   label: ({ t }) =>
-    `The exact density of a law with two modes after ${t} steps, beside the ` +
+    `The exact density of two modes on a line after ${t} steps, beside the ` +
     "standard normal density",
-  title: `A law on a line ${swatch(exact)}now ${swatch(noise)}pure noise`,
+  title: `A distribution ${swatch(exact)}now ${swatch(noise)}pure noise`,
   span: 6,
   height: 150,
   draw(pen, state) {
@@ -207,14 +232,15 @@ const lineView = (world, { exact, noise }) => ({
       y: [0, 0.75],
       xTicks: [[-2, minus("-2")], 0, 2],
     });
-    const law = world.law(state);
+    const mixture = world.mixture(state);
     const noise = LINE.map((x) => normalDensity(x, 0, 1));
-    const now = LINE.map((x) => density(law, x));
+    const now = LINE.map((x) => density(mixture, x));
     curve(pen, frame, LINE, noise, pen.noise, { dash: [5, 4] });
     curve(pen, frame, LINE, now, pen.exact, { fill: 0.15 });
   },
 });
 
+/** @type {(world: World) => ViewOptions<State>} */
 const guessView = (world) => ({
   label: (state) =>
     "How often the best guess of three or eight is right, at each step; " +
@@ -230,7 +256,7 @@ const guessView = (world) => ({
       xLabel: "step t",
       yLabel: "the best guess is right",
     });
-    const right = (t) => world.rightAt(state, t);
+    const right = (/** @type {number} */ t) => world.rightAt(state, t);
     const { guess, t } = state;
     curve(pen, frame, TIMES, TIMES.map(right), pen.exact);
     dot(pen, frame.x(t), frame.y(right(t)), 5, pen.ink);
@@ -241,13 +267,19 @@ const guessView = (world) => ({
   },
 });
 
+/** @type {(world: World) => (state: State) => Value[]} */
 const valuesOf = (world) => (state) => {
   const alphaBar = world.alphaBar(state);
   const ratio = state.t ? small(snr(alphaBar)) : "∞";
-  const far = Math.max(0, klToNoise(world.law(state)));
+  const far = Math.max(0, klToNoise(world.mixture(state)));
+  /** @type {Value[]} */
   const told = [
     ["best guess is right", percent(world.rightAt(state, state.t))],
-    ["p(8 | x<sub>t</sub>)", percent(world.probEight(state))],
+    [
+      "p(8 | x<sub>t</sub>)",
+      percent(world.probEight(state)),
+      "probability of an 8",
+    ],
   ];
   return [
     ["ᾱ<sub>t</sub>", small(alphaBar), "alpha bar"],
@@ -257,6 +289,7 @@ const valuesOf = (world) => (state) => {
   ];
 };
 
+/** @type {(place: Place) => () => void} */
 function render({ model, el }) {
   const world = worldOf(model.get("data"));
   return explorable({

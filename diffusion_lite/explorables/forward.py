@@ -1,10 +1,14 @@
-"""Chapter 1's live figure: a picture, a cloud and a law become noise."""
+"""Chapter 1's live figure: a picture, a cloud and a density become noise."""
 
 import torch
 from torch import Tensor
 
 from diffusion_lite.data import digits, eight_modes, two_modes
-from diffusion_lite.explorables.explorable import Explorable, floats, line_law
+from diffusion_lite.explorables.explorable import (
+    Explorable,
+    floats,
+    line_mixture,
+)
 from diffusion_lite.forward import class_probs, q_sample
 from diffusion_lite.schedules import Schedule
 
@@ -12,18 +16,18 @@ NUM_POINTS = 1000
 
 
 class ForwardExplorable(Explorable):
-    """Scrub t over a digit, 2-D points and a 1-D law; tell a 3 from an 8.
+    """Scrub t over a digit, 2-D points and a density; tell a 3 from an 8.
 
-    The script computes alpha_bar, the snr, the law's density, its distance
+    The script computes alpha_bar, the snr, the mixture's density, its distance
     to pure noise, and the probability of each class. It is handed the
     threes and eights of the training set, points of ``eight_modes``, the
-    law ``two_modes``, and how often the best guess is right.
+    mixture ``two_modes``, and how often the best guess is right.
     """
 
     def __init__(
         self, *, generator: torch.Generator, figure: str = ""
     ) -> None:
-        """Draw the points and the accuracy's noise with the generator."""
+        """Sample the points and the accuracy's noise with the generator."""
         images, eight = threes_and_eights()
         points = eight_modes().sample(NUM_POINTS, generator=generator)
         log_snr, accuracy = best_accuracy(images, eight, generator)
@@ -32,7 +36,7 @@ class ForwardExplorable(Explorable):
             "eight": eight.tolist(),
             "num_points": NUM_POINTS,
             "points": floats(points),
-            "law": line_law(two_modes()),
+            "mixture": line_mixture(two_modes()),
             "log_snr": log_snr.tolist(),
             "accuracy": accuracy.tolist(),
         }
@@ -53,7 +57,7 @@ def best_accuracy(
     """Return places of log SNR, and how often the best guess is right there.
 
     The mean of the larger class probability over every picture with eight
-    draws of noise, at log SNRs from 9 to -10: (M,), (M,). Schedules differ
+    samples of noise, at log SNRs from 9 to -10: (M,), (M,). Schedules differ
     only in when they pass such a place.
     """
     log_snr = torch.linspace(9, -10, 77, dtype=torch.float64)

@@ -1,23 +1,28 @@
-import {
-  axes,
-  clamp,
-  curve,
-  dot,
-  explorable,
-  handle,
-  linspace,
-  memo,
-  minus,
-  swatch,
-} from "./explorable.js";
+// @ts-check
+import { onGrid } from "./shared/controls.js";
+import { axes, curve, dot, handle, swatch } from "./shared/drawing.js";
+import { linspace, memo, minus } from "./shared/numbers.js";
+import { explorable } from "./shared/stage.js";
 
-// ---- maths (compared with dirac_gan.py in tests/test_explorables_gan.py) -------
+/**
+ * @typedef {{
+ *   game: string, penalty: string, gamma: number, order: string, h: number,
+ * }} Rules
+ * @typedef {Rules & { theta: number, psi: number, steps: number }} State
+ * @typedef {[theta: number, psi: number]} Pair
+ * @typedef {[a: number, b: number, da: number, db: number]} Pulls
+ */
 
+// ---- maths (compared with dirac_gan.py in its test) -------------------------
+
+/** @type {(u: number) => number} */
 const sigmoid = (u) => 1 / (1 + Math.exp(-u));
+/** @type {(s: number) => number} */
 const slopeOf = (s) => s * (1 - s);
 
 // The games: theta' = psi a(u), psi' = -theta b(u), with u = psi theta. Each
 // gives a, b, and their slopes in u.
+/** @type {Record<string, (u: number) => Pulls>} */
 export const GAMES = {
   minimax(u) {
     const s = sigmoid(u);
@@ -30,19 +35,26 @@ export const GAMES = {
   wasserstein: () => [1, 1, 0, 0],
 };
 
+/** @type {(game: string, theta: number, psi: number) => Pair} */
 const pure = (game, theta, psi) => {
   const [a, b] = GAMES[game](theta * psi);
   return [psi * a, -theta * b];
 };
 
 // The slopes of |v|^2 / 2, for consensus.
+/** @type {(game: string, theta: number, psi: number) => Pair} */
 function slopesOfSpeed(game, theta, psi) {
   const [a, b, da, db] = GAMES[game](theta * psi);
   const inside = psi ** 2 * a * da + theta ** 2 * b * db;
   return [theta * b * b + inside * psi, psi * a * a + inside * theta];
 }
 
-// Where a game pulls, with its penalty (saddle.with_r1, with_consensus).
+// Where a game pulls, with its penalty (dirac_gan.with_r1, with_consensus).
+/**
+ * @type {(
+ *   rules: Omit<Rules, "order" | "h">, theta: number, psi: number,
+ * ) => Pair}
+ */
 export function velocity({ game, penalty, gamma }, theta, psi) {
   const [dTheta, dPsi] = pure(game, theta, psi);
   if (penalty === "r1") return [dTheta, dPsi - gamma * psi];
@@ -52,6 +64,7 @@ export function velocity({ game, penalty, gamma }, theta, psi) {
 }
 
 // One step of both (dirac_gan.simultaneous_step, alternating_step).
+/** @type {(rules: Rules, theta: number, psi: number) => Pair} */
 export function step(rules, theta, psi) {
   const { order, h } = rules;
   const [dTheta, dPsi] = velocity(rules, theta, psi);
@@ -61,6 +74,7 @@ export function step(rules, theta, psi) {
 }
 
 // The places of a game, until it has left for good.
+/** @type {(rules: Rules, start: Pair, steps: number) => Pair[]} */
 export function orbit(rules, start, steps) {
   const places = [start];
   while (places.length <= steps) {
@@ -73,6 +87,7 @@ export function orbit(rules, start, steps) {
 
 // The factor of the distance in a step near the end: the larger eigenvalue of
 // one step's matrix, by its size.
+/** @type {(rules: Rules) => number} */
 export function growth(rules) {
   const tiny = 1e-6;
   const [a, c] = step(rules, tiny, 0).map((x) => x / tiny);
@@ -83,7 +98,9 @@ export function growth(rules) {
 }
 
 export const SNR = 0.25; // of the bowl: its slope is theta / 2, the game's speed
+/** @type {(theta: number) => number} */
 export const bowlLoss = (theta) => SNR * theta ** 2;
+/** @type {(theta: number, h: number) => number} */
 export const descend = (theta, h) => theta - h * 2 * SNR * theta;
 
 // ---- the figure -------------------------------------------------------------
@@ -98,15 +115,19 @@ const LEAST = -4; // of the logarithm of a distance
 const THETA = '<span style="font-style: italic">θ</span>';
 const PSI = '<span style="font-style: italic">ψ</span>';
 
+/** @type {(x: number) => string} */
 const digits = (x) => minus(x.toFixed(2));
+/** @type {(pair: Pair) => number} */
 const far = ([theta, psi]) => Math.hypot(theta, psi);
 
+/** @type {(x: number) => string} */
 function small(x) {
   if (x > 999) return "far out";
   if (x < 1e-4) return "below 0.0001";
   return x.toFixed(x < 0.1 ? 4 : 2);
 }
 
+/** @type {(rules: Rules) => Rules} */
 const rulesOf = ({ game, penalty, gamma, order, h }) => ({
   game,
   penalty,
@@ -115,17 +136,19 @@ const rulesOf = ({ game, penalty, gamma, order, h }) => ({
   h,
 });
 
-const orbitOf = memo((words) => {
-  const { theta, psi, ...rules } = JSON.parse(words);
-  return orbit(rules, [theta, psi], MOST);
-});
+const orbitOf = memo(
+  (/** @type {State} */ state) =>
+    orbit(rulesOf(state), [state.theta, state.psi], MOST),
+  {
+    key: ({ theta, psi, ...state }) =>
+      JSON.stringify([rulesOf(state), theta, psi]),
+  },
+);
 
-const played = (state) => {
-  const { theta, psi, steps } = state;
-  const words = JSON.stringify({ ...rulesOf(state), theta, psi });
-  return orbitOf(words).slice(0, steps + 1);
-};
+/** @type {(state: State) => Pair[]} */
+const played = (state) => orbitOf(state).slice(0, state.steps + 1);
 
+/** @type {(state: State) => number[]} */
 function rolled({ theta, h, steps }) {
   const places = [theta];
   while (places.length <= steps)
@@ -133,9 +156,11 @@ function rolled({ theta, h, steps }) {
   return places;
 }
 
+/** @type {Tick[]} */
 const TICKS = [[-2, minus("-2")], [-1, minus("-1")], 0, 1, 2];
 
 // Faint arrows: where the game pulls from here.
+/** @type {(pen: Pen, frame: Frame, rules: Rules) => void} */
 function drawField(pen, frame, rules) {
   const { ctx } = pen;
   ctx.save();
@@ -154,6 +179,12 @@ function drawField(pen, frame, rules) {
   ctx.restore();
 }
 
+/**
+ * @type {(
+ *   ctx: CanvasRenderingContext2D, x: number, y: number, long: number,
+ *   angle: number,
+ * ) => void}
+ */
 function drawArrow(ctx, x, y, long, angle) {
   ctx.save();
   ctx.translate(x, y);
@@ -168,13 +199,14 @@ function drawArrow(ctx, x, y, long, angle) {
   ctx.restore();
 }
 
+/** @type {(pen: Pen, state: State) => Frame} */
 function drawGame(pen, state) {
   const frame = axes(pen, {
     x: [-FAR, FAR],
     y: [-FAR, FAR],
     xTicks: TICKS,
     yTicks: TICKS,
-    xLabel: "θ, where the generator draws",
+    xLabel: "θ, where the generated samples are",
     yLabel: "ψ, the slope of the logit",
   });
   drawField(pen, frame, rulesOf(state));
@@ -192,6 +224,7 @@ function drawGame(pen, state) {
   return frame;
 }
 
+/** @type {(pen: Pen, state: State) => Frame} */
 function drawBowl(pen, state) {
   const top = bowlLoss(FAR);
   const frame = axes(pen, {
@@ -214,6 +247,7 @@ function drawBowl(pen, state) {
   return frame;
 }
 
+/** @type {(pen: Pen, state: State) => Frame} */
 function drawDistances(pen, state) {
   const frame = axes(pen, {
     x: [0, MOST],
@@ -227,8 +261,8 @@ function drawDistances(pen, state) {
     xLabel: "steps",
     yLabel: "distance to the end (logarithmic)",
   });
-  const log = (x) => Math.log10(Math.max(x, 1e-12));
-  const all = (places) => Array.from(places, (_, i) => i);
+  const log = (/** @type {number} */ x) => Math.log10(Math.max(x, 1e-12));
+  const all = (/** @type {Vector} */ places) => Array.from(places, (_, i) => i);
   const game = played(state).map((place) => log(far(place)));
   const bowl = rolled(state).map((theta) => log(Math.abs(theta)));
   curve(pen, frame, all(bowl), bowl, pen.model, { dash: [6, 5] });
@@ -238,12 +272,23 @@ function drawDistances(pen, state) {
 
 // ---- controls ---------------------------------------------------------------
 
+/** @type {ChoiceControl<State>["options"]} */
 const PENALTIES = [
   ["none", "none"],
   ["r1", "R1"],
   ["consensus", "consensus"],
 ];
 
+/**
+ * @param {string} key
+ * @param {string} label
+ * @param {number} min
+ * @param {number} max
+ * @param {number} stride
+ * @param {number} start
+ * @param {Partial<RangeControl<State>>} [more]
+ * @returns {RangeControl<State>}
+ */
 const slider = (key, label, min, max, stride, start, more = {}) => ({
   kind: "range",
   key,
@@ -261,6 +306,7 @@ const START = {
   psi: slider("psi", `Start ${PSI}`, -2, 2, 0.05, 0),
 };
 
+/** @type {Button<State>} */
 const play = {
   label: (_, stage) => (stage.playing ? "Pause" : "Play"),
   press(stage) {
@@ -270,6 +316,7 @@ const play = {
   },
 };
 
+/** @type {Control<State>[]} */
 const CONTROLS = [
   {
     kind: "choice",
@@ -311,8 +358,9 @@ const CONTROLS = [
 
 const PER_SECOND = 40; // steps while it plays
 
+/** @type {() => NonNullable<Figure<State>["tick"]>} */
 function playing() {
-  let count;
+  let count = 0;
   return (seconds, { steps }, stage) => {
     if (steps >= MOST) return stage.pause();
     if (Math.floor(count) !== steps) count = steps;
@@ -321,14 +369,13 @@ function playing() {
   };
 }
 
-const onGrid = (value, { min, max, step: stride }) =>
-  Number(clamp(Math.round(value / stride) * stride, min, max).toFixed(9));
-
+/** @type {(theta: number, psi: number) => Pick<State, "theta" | "psi">} */
 const startAt = (theta, psi) => ({
   theta: onGrid(theta, START.theta),
   psi: onGrid(psi, START.psi),
 });
 
+/** @type {ViewOptions<State, Frame, Point>["drag"]} */
 const drag = {
   down(at, { theta, psi }, { x, y }) {
     const off = { x: at.x - x(theta), y: at.y - y(psi) };
@@ -338,6 +385,7 @@ const drag = {
     startAt(x.invert(at.x - off.x), y.invert(at.y - off.y)),
 };
 
+/** @type {Record<string, Pair>} */
 const ARROWS = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -345,11 +393,13 @@ const ARROWS = {
   ArrowDown: [0, -1],
 };
 
+/** @type {(key: string, state: State) => Partial<State> | undefined} */
 function keys(key, { theta, psi }) {
   const way = ARROWS[key];
   return way && startAt(theta + 0.1 * way[0], psi + 0.1 * way[1]);
 }
 
+/** @type {ViewOptions<State>[]} */
 const VIEWS = [
   {
     label: (state) => {
@@ -386,6 +436,7 @@ const VIEWS = [
   },
 ];
 
+/** @type {(state: State) => Value[]} */
 function valuesOf(state) {
   const places = played(state);
   const factor = growth(rulesOf(state));
@@ -400,6 +451,7 @@ function valuesOf(state) {
   ];
 }
 
+/** @type {(place: Place) => () => void} */
 function render({ model, el }) {
   const { model: orange, exact } = model.get("colors");
   const [game, bowl, distances] = VIEWS;

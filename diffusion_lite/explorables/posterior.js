@@ -1,26 +1,48 @@
+// @ts-check
+import { onGrid } from "./shared/controls.js";
+import { lineMixture } from "./shared/data.js";
+import { noised, normalDensity } from "./shared/diffusion.js";
 import {
   axes,
-  clamp,
   curve,
   dot,
-  explorable,
   handle,
-  lineLaw,
-  linspace,
-  memo,
-  minus,
-  noised,
-  normalDensity,
   scale,
   swatch,
   write,
-} from "./explorable.js";
+} from "./shared/drawing.js";
+import { linspace, memo, minus } from "./shared/numbers.js";
+import { explorable } from "./shared/stage.js";
 
-// ---- maths (compared with Python in tests/test_explorables_posterior.py) ----
+/**
+ * @typedef {{
+ *   mode: string, power: number, alphaBarS: number, x0: number, xt: number,
+ *   left: number, right: number, weight: number,
+ * }} State
+ * @typedef {{ mean: number, variance: number }} Gaussian
+ * @typedef {[mean: number, variance: number]} Pair
+ * @typedef {Point & { key: "x0" | "xt" | "left" | "right" }} Dot
+ * @typedef {Omit<Frame, "y"> & {
+ *   rails: { x0: number, xt: number }, dots: Dot[],
+ * }} Layout
+ * @typedef {Layout & Frame} Rails
+ * @typedef {(state: State) => Solved} Solve
+ * @typedef {{
+ *   mixture: Mixture, reverse: Mixture, before: Mixture, fit: Gaussian,
+ *   kl: number, slope: number, costs: number[],
+ * }} Solved
+ */
+
+// ---- maths (compared with Python in its test) -------------------------------
 //
 // Everywhere alphaBarS is what is left before the step, beta the step.
 
 // The weights of x_0 and x_t in the posterior's mean (posterior.py).
+/**
+ * @type {(
+ *   alphaBarS: number, beta: number,
+ * ) => { ofX0: number, ofXt: number }}
+ */
 export function weights(alphaBarS, beta) {
   const noise = 1 - alphaBarS * (1 - beta);
   return {
@@ -29,22 +51,31 @@ export function weights(alphaBarS, beta) {
   };
 }
 
+/**
+ * @type {(
+ *   x0: number, xt: number, alphaBarS: number, beta: number,
+ * ) => number}
+ */
 export function posteriorMean(x0, xt, alphaBarS, beta) {
   const { ofX0, ofXt } = weights(alphaBarS, beta);
   return ofX0 * x0 + ofXt * xt;
 }
 
+/** @type {(alphaBarS: number, beta: number) => number} */
 export const posteriorVariance = (alphaBarS, beta) =>
   (beta * (1 - alphaBarS)) / (1 - alphaBarS * (1 - beta));
 
+/** @type {(x: number, mean: number, variance: number) => number} */
 const logNormal = (x, mean, variance) =>
   -((x - mean) ** 2) / (2 * variance) - Math.log(2 * Math.PI * variance) / 2;
 
 // The log of each component's part of the density at x.
+/** @type {(mixture: Mixture, x: number) => number[]} */
 const logParts = ({ weights, means, variances }, x) =>
   weights.map((w, k) => Math.log(w) + logNormal(x, means[k], variances[k]));
 
 // How probable each component is at x (mixtures.responsibilities).
+/** @type {(mixture: Mixture, x: number) => number[]} */
 export function shares(mixture, x) {
   const logs = logParts(mixture, x);
   const most = Math.max(...logs);
@@ -54,6 +85,7 @@ export function shares(mixture, x) {
 }
 
 // A density's logarithm, made ready for many x: no lists inside the loop.
+/** @type {(mixture: Mixture) => (x: number) => number} */
 function logDensityOf({ weights, means, variances }) {
   const logs = weights.map(
     (w, k) => Math.log(w) + logNormal(0, 0, variances[k]),
@@ -70,23 +102,30 @@ function logDensityOf({ weights, means, variances }) {
   };
 }
 
+/** @type {(mixture: Mixture, x: number) => number} */
 export const mixtureDensity = (mixture, x) =>
   Math.exp(logDensityOf(mixture)(x));
 
 // q(x_{t-1} | x_t), a mixture again (mixtures.reverse).
-export function reverseMixture(law, xt, alphaBarS, beta) {
+/**
+ * @type {(
+ *   mixture: Mixture, xt: number, alphaBarS: number, beta: number,
+ * ) => Mixture}
+ */
+export function reverseMixture(mixture, xt, alphaBarS, beta) {
   const alpha = 1 - beta;
-  const before = noised(law, alphaBarS);
+  const before = noised(mixture, alphaBarS);
   const gains = before.variances.map((v) => v / (alpha * v + beta));
   const root = Math.sqrt(alpha);
   return {
-    weights: shares(noised(law, alpha * alphaBarS), xt),
+    weights: shares(noised(mixture, alpha * alphaBarS), xt),
     means: before.means.map((m, k) => m + root * gains[k] * (xt - root * m)),
     variances: gains.map((gain) => beta * gain),
   };
 }
 
 // The one Gaussian of a mixture's mean and variance.
+/** @type {(mixture: Mixture) => Gaussian} */
 export function gaussianFit({ weights, means, variances }) {
   const mean = weights.reduce((sum, w, k) => sum + w * means[k], 0);
   const variance = weights.reduce(
@@ -97,6 +136,11 @@ export function gaussianFit({ weights, means, variances }) {
 }
 
 // From where to where both a mixture and a Gaussian have all their mass.
+/**
+ * @type {(
+ *   mixture: Mixture, mean: number, variance: number,
+ * ) => [number, number]}
+ */
 function reach({ means, variances }, mean, variance) {
   const wide = 9 * Math.sqrt(Math.max(...variances));
   const far = 7 * Math.sqrt(variance);
@@ -107,8 +151,13 @@ function reach({ means, variances }, mean, variance) {
 }
 
 // KL(p || N(mean, variance)) in nats, by quadrature (mixtures.kl_to_normal).
-// Both laws integrate to 1, so n - p may be added to the integrand. Then it is
-// nowhere below 0, and no small divergence is lost in a difference.
+// Both densities integrate to 1, so n - p may be added to the integrand. It is
+// then nowhere below 0, and no small divergence is lost in a difference.
+/**
+ * @type {(
+ *   p: Mixture, mean: number, variance: number, points?: number,
+ * ) => number}
+ */
 export function klToNormal(p, mean, variance, points = 801) {
   const [low, high] = reach(p, mean, variance);
   const step = (high - low) / (points - 1);
@@ -128,17 +177,28 @@ export function klToNormal(p, mean, variance, points = 801) {
 }
 
 // What a Gaussian step costs at one x_t.
-export function klOfStep(law, xt, alphaBarS, beta, points) {
-  const reverse = reverseMixture(law, xt, alphaBarS, beta);
+/**
+ * @type {(
+ *   mixture: Mixture, xt: number, alphaBarS: number, beta: number,
+ *   points?: number,
+ * ) => number}
+ */
+export function klOfStep(mixture, xt, alphaBarS, beta, points) {
+  const reverse = reverseMixture(mixture, xt, alphaBarS, beta);
   const { mean, variance } = gaussianFit(reverse);
   return klToNormal(reverse, mean, variance, points);
 }
 
 // The power of beta with which that cost falls, here.
-export function powerOfStep(law, xt, alphaBarS, beta) {
+/**
+ * @type {(
+ *   mixture: Mixture, xt: number, alphaBarS: number, beta: number,
+ * ) => number}
+ */
+export function powerOfStep(mixture, xt, alphaBarS, beta) {
   const ratio = 1.02;
   const [less, more] = [beta / ratio, beta * ratio].map((b) =>
-    Math.log(klOfStep(law, xt, alphaBarS, b)),
+    Math.log(klOfStep(mixture, xt, alphaBarS, b)),
   );
   return (more - less) / (2 * Math.log(ratio));
 }
@@ -146,7 +206,8 @@ export function powerOfStep(law, xt, alphaBarS, beta) {
 // ---- what is seen of a state ------------------------------------------------
 
 const LABEL =
-  "Live figure: where a walk was one step before, its start known or hidden";
+  "Live figure: where a trajectory was one step before, its start known or " +
+  "hidden";
 const FAR = 3.6;
 const LINE = linspace(-FAR, FAR, 401);
 const [LEAST, MOST] = [-2.3, -0.15];
@@ -154,20 +215,32 @@ const POWERS = linspace(LEAST, MOST, 44);
 const LOWEST = -8;
 const TINY = 1e-15;
 
+/** @type {(state: State) => boolean} */
 const known = ({ mode }) => mode === "known";
+/** @type {(state: State) => boolean} */
 const hidden = ({ mode }) => mode === "hidden";
-const betaOf = ({ power }) => 10 ** power;
 
-// The law that the reader has made of the one handed over.
-const lawOf = ({ weight, left, right }, { variances }) => ({
+// The mixture that the reader has made of the one handed over.
+/**
+ * @type {(
+ *   modes: { weight: number, left: number, right: number },
+ *   variances: number[],
+ * ) => Mixture}
+ */
+const mixtureOf = ({ weight, left, right }, variances) => ({
   weights: [weight, 1 - weight],
   means: [left, right],
   variances,
 });
 
 // Prior, likelihood and posterior: each a mean and a variance.
-function ends({ x0, xt, alphaBarS, ...rest }) {
-  const beta = betaOf(rest);
+/**
+ * @type {(
+ *   state: State,
+ * ) => Record<"prior" | "likelihood" | "posterior", Pair>}
+ */
+function ends({ x0, xt, alphaBarS, power }) {
+  const beta = 10 ** power;
   return {
     prior: [Math.sqrt(alphaBarS) * x0, 1 - alphaBarS],
     likelihood: [xt / Math.sqrt(1 - beta), beta / (1 - beta)],
@@ -180,38 +253,51 @@ function ends({ x0, xt, alphaBarS, ...rest }) {
 
 // All that the second mode shows. What does not depend on beta, the cost over
 // all step sizes, is computed anew only when something else moves.
+/** @type {(mixture: Mixture) => Solve} */
 function solver({ variances }) {
-  const costs = memo((weight, left, right, alphaBarS, xt) => {
-    const law = lawOf({ weight, left, right }, { variances });
-    return POWERS.map((p) => klOfStep(law, xt, alphaBarS, 10 ** p, 401));
-  });
-  const now = memo((weight, left, right, alphaBarS, xt, power) => {
-    const law = lawOf({ weight, left, right }, { variances });
-    const beta = 10 ** power;
-    const reverse = reverseMixture(law, xt, alphaBarS, beta);
-    const fit = gaussianFit(reverse);
-    return {
-      law,
-      reverse,
-      fit,
-      before: noised(law, alphaBarS),
-      kl: klToNormal(reverse, fit.mean, fit.variance),
-      slope: powerOfStep(law, xt, alphaBarS, beta),
-    };
-  });
-  return ({ weight, left, right, alphaBarS, xt, power }) => ({
-    ...now(weight, left, right, alphaBarS, xt, power),
-    costs: costs(weight, left, right, alphaBarS, xt),
-  });
+  const costs = memo(
+    (/** @type {State} */ { alphaBarS, xt, ...modes }) => {
+      const mixture = mixtureOf(modes, variances);
+      return Array.from(POWERS, (p) =>
+        klOfStep(mixture, xt, alphaBarS, 10 ** p, 401),
+      );
+    },
+    {
+      key: ({ weight, left, right, alphaBarS, xt }) =>
+        [weight, left, right, alphaBarS, xt].join(),
+    },
+  );
+  const now = memo(
+    (/** @type {State} */ { alphaBarS, xt, power, ...modes }) => {
+      const mixture = mixtureOf(modes, variances);
+      const beta = 10 ** power;
+      const reverse = reverseMixture(mixture, xt, alphaBarS, beta);
+      const fit = gaussianFit(reverse);
+      return {
+        mixture,
+        reverse,
+        fit,
+        before: noised(mixture, alphaBarS),
+        kl: klToNormal(reverse, fit.mean, fit.variance),
+        slope: powerOfStep(mixture, xt, alphaBarS, beta),
+      };
+    },
+    { key: (state) => Object.values(state).join() },
+  );
+  return (state) => ({ ...now(state), costs: costs(state) });
 }
 
 // ---- words ------------------------------------------------------------------
 
+/** @type {(x: number, n?: number) => string} */
 const digits = (x, n = 2) => minus(x.toFixed(n));
+/** @type {(x: number) => string} */
 const short = (x) => (x < 0.1 ? x.toPrecision(2) : x.toFixed(2));
+/** @type {(n: number) => string} */
 const high = (n) =>
   String(n).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
 
+/** @type {(x: number) => string} */
 function scientific(x) {
   if (x >= 1e-3) return x.toPrecision(2);
   if (x < TINY) return `below 10${high(-15)}`;
@@ -220,8 +306,10 @@ function scientific(x) {
 }
 
 // Of a divergence that is lost in rounding the power is not known.
+/** @type {(kl: number, slope: number) => string} */
 const powerWord = (kl, slope) => (kl < TINY ? "none" : digits(slope, 1));
 
+/** @type {(name: string, below: string) => string} */
 const sub = (name, below) => `<i>${name}</i><sub>${below}</sub>`;
 const PAST = "<i>t</i>−1";
 const X0 = sub("x", "0");
@@ -237,10 +325,14 @@ const MARGIN = 38;
 const REACH = 26;
 
 // A symbol with something below it.
-function symbol(pen, name, below, x, y, color = pen.ink) {
-  const { ctx, font } = pen;
+/**
+ * @type {(
+ *   pen: Pen, name: string, below: string, x: number, y: number,
+ * ) => void}
+ */
+function symbol({ ctx, font, ink }, name, below, x, y) {
   const family = font.slice(font.indexOf("px") + 3);
-  ctx.fillStyle = color;
+  ctx.fillStyle = ink;
   ctx.font = `italic 16px ${family}`;
   ctx.fillText(name, x, y);
   const wide = ctx.measureText(name).width;
@@ -249,18 +341,24 @@ function symbol(pen, name, below, x, y, color = pen.ink) {
 }
 
 // Three lines with one scale: x_0 above, x_{t-1} in the middle, x_t below.
+/** @type {(pen: Pen, state: State) => Layout} */
 function layout({ width, height }, state) {
   const x = scale([-FAR, FAR], [MARGIN, width - 10]);
   const x0 = hidden(state) ? 56 : 20;
   const [bottom, xt] = [height - 66, height - 26];
   const frame = { x, left: MARGIN, right: width - 10, top: x0 + 24, bottom };
+  /** @type {Dot[]} */
   const dots = known(state)
     ? [{ key: "x0", x: x(state.x0), y: x0 }]
-    : ["left", "right"].map((key) => ({ key, x: x(state[key]), y: x0 }));
+    : [
+        { key: "left", x: x(state.left), y: x0 },
+        { key: "right", x: x(state.right), y: x0 },
+      ];
   dots.push({ key: "xt", x: x(state.xt), y: xt });
   return { ...frame, rails: { x0, xt }, dots };
 }
 
+/** @type {(pen: Pen, layout: Layout) => void} */
 function drawRails(pen, { x, left, right, bottom, rails }) {
   const { ctx, ink } = pen;
   ctx.save();
@@ -281,6 +379,7 @@ function drawRails(pen, { x, left, right, bottom, rails }) {
 }
 
 // A dot with an arrowhead at either side, which says that it can be dragged.
+/** @type {(pen: Pen, place: Point, color: string) => void} */
 function drawDot(pen, { x, y }, color) {
   handle(pen, x, y, color);
   const { ctx } = pen;
@@ -295,6 +394,11 @@ function drawDot(pen, { x, y }, color) {
 }
 
 // From a dot to the middle of what follows from it on the line of x_{t-1}.
+/**
+ * @type {(
+ *   pen: Pen, edges: Layout, from: Point, to: Point, color: string,
+ * ) => void}
+ */
 function drawThread(pen, { left, right }, from, to, color) {
   const { ctx } = pen;
   ctx.save();
@@ -311,22 +415,27 @@ function drawThread(pen, { left, right }, from, to, color) {
   ctx.restore();
 }
 
+/** @type {(gaussian: Pair) => Vector} */
 const normalAt = ([mean, variance]) =>
   LINE.map((x) => normalDensity(x, mean, variance));
 
 // One height for all curves; the highest fills the frame.
+/** @type {(layout: Layout, curves: Vector[]) => Rails} */
 function withHeight(frame, curves) {
   const most = curves.reduce((most, ys) => Math.max(most, ...ys), 0);
   return { ...frame, y: scale([0, 1.04 * most], [frame.bottom, frame.top]) };
 }
 
+/** @type {(pen: Pen, state: State, place: Layout) => Rails} */
 function drawKnown(pen, state, place) {
   const found = ends(state);
-  const [prior, likelihood, posterior] = Object.values(found).map(normalAt);
+  const prior = normalAt(found.prior);
+  const likelihood = normalAt(found.likelihood);
+  const posterior = normalAt(found.posterior);
   const frame = withHeight(place, [prior, likelihood, posterior]);
   const [start, end] = frame.dots;
   const { x, y, bottom } = frame;
-  const middle = ([mean, variance]) => ({
+  const middle = (/** @type {Pair} */ [mean, variance]) => ({
     x: x(mean),
     y: y(normalDensity(mean, mean, variance)),
   });
@@ -342,8 +451,9 @@ function drawKnown(pen, state, place) {
   return frame;
 }
 
-function drawHidden(pen, state, place, { law, before, reverse, fit }) {
-  const [q, exact, data] = [before, reverse, law].map((mixture) => {
+/** @type {(pen: Pen, state: State, place: Layout, solved: Solved) => Rails} */
+function drawHidden(pen, state, place, { mixture, before, reverse, fit }) {
+  const [q, exact, data] = [before, reverse, mixture].map((mixture) => {
     const log = logDensityOf(mixture);
     return LINE.map((x) => Math.exp(log(x)));
   });
@@ -364,7 +474,8 @@ function drawHidden(pen, state, place, { law, before, reverse, fit }) {
   return frame;
 }
 
-// The law of x_0 stands on the uppermost line.
+// The density of x_0 stands on the uppermost line.
+/** @type {(pen: Pen, frame: Rails, data: Vector) => void} */
 function drawData(pen, frame, data) {
   const bottom = frame.rails.x0;
   const y = scale([0, Math.max(...data)], [bottom, 12]);
@@ -372,6 +483,7 @@ function drawData(pen, frame, data) {
   curve(pen, above, LINE, data, pen.data, { width: 1.5, fill: 0.18 });
 }
 
+/** @type {(dots: Dot[], at: Point) => Dot | undefined} */
 const nearest = (dots, { x, y }) =>
   dots
     .map((dot) => ({ ...dot, far: Math.hypot(dot.x - x, dot.y - y) }))
@@ -379,8 +491,10 @@ const nearest = (dots, { x, y }) =>
     .sort((a, b) => a.far - b.far)[0];
 
 // The scale of beta, the same in both modes; room for a dot at either end.
+/** @type {Tick[]} */
 const BETAS = [0.01, 0.03, 0.1, 0.3].map((b) => [Math.log10(b), String(b)]);
 
+/** @type {(pen: Pen, options: Pick<AxesOptions, "y" | "yTicks">) => Frame} */
 function betaAxes(pen, options) {
   const beside = (18 * (MOST - LEAST)) / (pen.width - 80);
   return axes(pen, {
@@ -391,6 +505,11 @@ function betaAxes(pen, options) {
   });
 }
 
+/**
+ * @type {(
+ *   pen: Pen, frame: Frame, power: number, places: [number, string][],
+ * ) => void}
+ */
 function drawNow(pen, frame, power, places) {
   const { ctx, ink } = pen;
   const x = frame.x(power);
@@ -403,11 +522,13 @@ function drawNow(pen, frame, power, places) {
   drawDot(pen, { x, y: frame.top + 8 }, ink);
 }
 
+/** @type {(pen: Pen, state: State) => Frame} */
 function drawWeights(pen, { power, alphaBarS }) {
   const frame = betaAxes(pen, {
     y: [0, 1.25],
     yTicks: [0, 0.5, 1],
   });
+  /** @type {[(beta: number) => number, string, CurveStyle][]} */
   const read = [
     [(b) => weights(alphaBarS, b).ofX0, pen.data, {}],
     [(b) => weights(alphaBarS, b).ofXt, pen.noise, {}],
@@ -431,6 +552,7 @@ function drawWeights(pen, { power, alphaBarS }) {
   return frame;
 }
 
+/** @type {(pen: Pen, state: State, solved: Solved) => Frame} */
 function drawCosts(pen, { power }, { costs, kl }) {
   const frame = betaAxes(pen, {
     y: [LOWEST, 2.2],
@@ -446,6 +568,7 @@ function drawCosts(pen, { power }, { costs, kl }) {
   return frame;
 }
 
+/** @type {(pen: Pen, frame: Frame) => void} */
 function sayTooSmall(pen, frame) {
   pen.ctx.fillStyle = pen.ink;
   const words = `below 10${high(LOWEST)}, whatever β is`;
@@ -454,73 +577,88 @@ function sayTooSmall(pen, frame) {
 
 // ---- what can be dragged ----------------------------------------------------
 
-const onGrid = (value, { min, max, step }) =>
-  Number(
-    (min + step * Math.round((clamp(value, min, max) - min) / step)).toFixed(9),
-  );
-
 // A dot moves along its line, from where it was taken hold of.
-const dragDots = (controls) => ({
+/**
+ * @type {(
+ *   sliders: Sliders,
+ * ) => ViewOptions<State, Rails, { key: Dot["key"], off: number }>["drag"]}
+ */
+const dragDots = (sliders) => ({
   down(at, state, { dots }) {
     const found = nearest(dots, at);
     return found && { key: found.key, off: at.x - found.x };
   },
-  move({ key, off }, at, state, { x }) {
-    const control = controls.find((control) => control.key === key);
-    return { [key]: onGrid(x.invert(at.x - off), control) };
-  },
+  move: ({ key, off }, at, state, { x }) => ({
+    [key]: onGrid(x.invert(at.x - off), sliders[key]),
+  }),
 });
 
 // In the lower view the dot is on a rod, and all of it can be taken hold of.
-const dragBeta = (controls) => ({
+/**
+ * @type {(
+ *   slider: RangeControl<State>,
+ * ) => ViewOptions<State, Frame, { off: number }>["drag"]}
+ */
+const dragBeta = (slider) => ({
   down(at, { power }, { x }) {
     const off = at.x - x(power);
     return Math.abs(off) <= REACH ? { off } : undefined;
   },
-  move({ off }, at, state, { x }) {
-    const control = controls.find(({ key }) => key === "power");
-    return { power: onGrid(x.invert(at.x - off), control) };
-  },
+  move: ({ off }, at, state, { x }) => ({
+    power: onGrid(x.invert(at.x - off), slider),
+  }),
 });
 
 const WHOLE = 'style="display: inline-block; margin-right: 0.7em"';
 
 // Each sample of a colour stays beside its words.
+/** @type {(parts: [color: string, text: string][]) => string} */
 const legend = (parts) =>
   parts
     .map(([color, text]) => `<span ${WHOLE}>${swatch(color)}${text}</span>`)
     .join(" ");
 
-function viewsOf(solve, controls, { data, noise, model, exact }) {
-  const ofEnds = legend([
+// The upper view's titles, and the lower one's, in both modes.
+/** @type {(colors: Colors) => Record<string, string>} */
+const titlesOf = ({ data, noise, model, exact }) => ({
+  ends: legend([
     [data, `prior <i>q</i>(${XS} | ${X0})`],
     [noise, `likelihood <i>q</i>(${XT} | ${XS})`],
     [exact, `posterior <i>q</i>(${XS} | ${XT}, ${X0})`],
-  ]);
-  const ofModes = legend([
+  ]),
+  modes: legend([
     [data, `prior <i>q</i>(${XS})`],
     [noise, "likelihood"],
     [exact, `exact <i>q</i>(${XS} | ${XT})`],
     [model, "Gaussian, same mean and variance"],
-  ]);
-  const ofWeights = legend([
+  ]),
+  weights: legend([
     [data, `weight of ${X0}`],
     [noise, `weight of ${XT}`],
     [exact, `${TILDE} / ${BETA}`],
-  ]);
-  const ofCosts = legend([
+  ]),
+  costs: legend([
     [
       exact,
       "KL from exact to Gaussian, in nats; the dotted line falls like β³",
     ],
-  ]);
+  ]),
+});
+
+/**
+ * @type {(
+ *   solve: Solve, sliders: Sliders, colors: Colors,
+ * ) => ViewOptions<State>[]}
+ */
+function viewsOf(solve, sliders, colors) {
+  const titles = titlesOf(colors);
   return [
     {
       label: (state) =>
         known(state) ? sayKnown(state) : sayHidden(state, solve(state)),
-      title: (state) => (known(state) ? ofEnds : ofModes),
+      title: (state) => (known(state) ? titles.ends : titles.modes),
       height: 330,
-      drag: dragDots(controls),
+      drag: dragDots(sliders),
       draw(pen, state) {
         const place = layout(pen, state);
         drawRails(pen, place);
@@ -532,9 +670,9 @@ function viewsOf(solve, controls, { data, noise, model, exact }) {
     {
       label: (state) =>
         known(state) ? sayWeights(state) : sayCosts(state, solve(state)),
-      title: (state) => (known(state) ? ofWeights : ofCosts),
+      title: (state) => (known(state) ? titles.weights : titles.costs),
       height: 170,
-      drag: dragBeta(controls),
+      drag: dragBeta(sliders.power),
       draw: (pen, state) =>
         known(state)
           ? drawWeights(pen, state)
@@ -543,6 +681,7 @@ function viewsOf(solve, controls, { data, noise, model, exact }) {
   ];
 }
 
+/** @type {(state: State) => string} */
 const sayKnown = (state) => {
   const [mean, variance] = ends(state).posterior;
   return (
@@ -552,11 +691,13 @@ const sayKnown = (state) => {
   );
 };
 
+/** @type {(state: State, solved: Solved) => string} */
 const sayHidden = ({ xt }, { fit, reverse }) =>
   `The end is at ${digits(xt)}, the start is not known. The step before has ` +
   `mean ${digits(fit.mean)} and variance ${short(fit.variance)}; with ` +
   `${Math.round(100 * reverse.weights[0])} % it comes from the first mode`;
 
+/** @type {(state: State) => string} */
 const sayWeights = ({ power, alphaBarS }) => {
   const { ofX0, ofXt } = weights(alphaBarS, 10 ** power);
   return (
@@ -565,11 +706,13 @@ const sayWeights = ({ power, alphaBarS }) => {
   );
 };
 
+/** @type {(state: State, solved: Solved) => string} */
 const sayCosts = ({ power }, { kl, slope }) =>
   `The KL to the Gaussian against beta, both logarithmic. At beta ` +
   `${short(10 ** power)} it is ${scientific(kl)} nats, and falls with the ` +
   `power ${powerWord(kl, slope)} of beta`;
 
+/** @type {(state: State) => Value[]} */
 function valuesOfKnown({ x0, xt, alphaBarS, power }) {
   const beta = 10 ** power;
   const { ofX0, ofXt } = weights(alphaBarS, beta);
@@ -594,6 +737,7 @@ function valuesOfKnown({ x0, xt, alphaBarS, power }) {
   ];
 }
 
+/** @type {(state: State, solved: Solved) => Value[]} */
 const valuesOfHidden = ({ power }, { kl, slope, fit, reverse }) => [
   ["KL", `${scientific(kl)} nats`],
   ["local power of β", powerWord(kl, slope)],
@@ -605,6 +749,15 @@ const valuesOfHidden = ({ power }, { kl, slope, fit, reverse }) => [
 
 // ---- the figure -------------------------------------------------------------
 
+/**
+ * @param {string} key
+ * @param {string} label
+ * @param {number} min
+ * @param {number} max
+ * @param {number} start
+ * @param {Partial<RangeControl<State>>} [options]
+ * @returns {RangeControl<State>}
+ */
 const slider = (key, label, min, max, start, options = {}) => ({
   kind: "range",
   key,
@@ -617,37 +770,42 @@ const slider = (key, label, min, max, start, options = {}) => ({
   ...options,
 });
 
-const controlsOf = (law, shrink) => [
-  {
-    kind: "choice",
-    key: "mode",
-    label: `The start ${X0} is`,
-    start: "known",
-    options: [
-      ["known", "known"],
-      ["hidden", "hidden"],
-    ],
-  },
-  shrink,
-  slider("power", `Step ${BETA}`, LEAST, MOST, -0.35, {
+/** @type {ChoiceControl<State>} */
+const MODE = {
+  kind: "choice",
+  key: "mode",
+  label: `The start ${X0} is`,
+  start: "known",
+  options: [
+    ["known", "known"],
+    ["hidden", "hidden"],
+  ],
+};
+
+/** @typedef {ReturnType<typeof slidersOf>} Sliders */
+
+/** @param {Mixture} mixture */
+const slidersOf = ({ weights, means }) => ({
+  power: slider("power", `Step ${BETA}`, LEAST, MOST, -0.35, {
     step: 0.01,
     text: (power) => short(10 ** power),
   }),
-  slider("alphaBarS", `Left before, ${LEFT_OVER}`, 0.02, 0.98, 0.88),
-  slider("x0", `Start ${X0}`, -2.5, 2.5, -1.4, { when: known }),
-  slider("xt", `End ${XT}`, -2.5, 2.5, 0.3),
-  slider("left", "First mode", -2.5, 2.5, law.means[0], { when: hidden }),
-  slider("right", "Second mode", -2.5, 2.5, law.means[1], { when: hidden }),
-  slider("weight", "Weight of the first", 0.05, 0.95, law.weights[0], {
+  alphaBarS: slider("alphaBarS", `Left before, ${LEFT_OVER}`, 0.02, 0.98, 0.88),
+  x0: slider("x0", `Start ${X0}`, -2.5, 2.5, -1.4, { when: known }),
+  xt: slider("xt", `End ${XT}`, -2.5, 2.5, 0.3),
+  left: slider("left", "First mode", -2.5, 2.5, means[0], { when: hidden }),
+  right: slider("right", "Second mode", -2.5, 2.5, means[1], { when: hidden }),
+  weight: slider("weight", "Weight of the first", 0.05, 0.95, weights[0], {
     step: 0.01,
     when: hidden,
     text: (weight) => `${Math.round(100 * weight)} %`,
   }),
-];
+});
 
 // A button that lets beta shrink by itself, and what it does at each frame.
 function shrinking() {
-  let power;
+  let power = MOST;
+  /** @type {Button<State>} */
   const button = {
     label: (_, stage) => (stage.playing ? "Pause" : "Shrink the step"),
     press(stage) {
@@ -657,6 +815,7 @@ function shrinking() {
       stage.play();
     },
   };
+  /** @type {Figure<State>["tick"]} */
   const tick = (seconds, state, stage) => {
     if (Math.abs(state.power - power) > 0.02) power = state.power;
     if (state.power <= LEAST) return stage.pause();
@@ -666,18 +825,19 @@ function shrinking() {
   return { button, tick };
 }
 
+/** @type {(place: Place) => () => void} */
 function render({ model, el }) {
-  const law = lineLaw(model.get("data").law, 2);
-  const solve = solver(law);
+  const mixture = lineMixture(model.get("data").mixture, 2);
+  const solve = solver(mixture);
   const { button, tick } = shrinking();
-  const controls = controlsOf(law, button);
+  const sliders = slidersOf(mixture);
   return explorable({
     model,
     el,
     name: "posterior",
     label: LABEL,
-    controls,
-    views: viewsOf(solve, controls, model.get("colors")),
+    controls: [MODE, button, ...Object.values(sliders)],
+    views: viewsOf(solve, sliders, model.get("colors")),
     values: (state) =>
       known(state) ? valuesOfKnown(state) : valuesOfHidden(state, solve(state)),
     tick,

@@ -1,35 +1,52 @@
-import {
-  clamp,
-  explorable,
-  floats,
-  linspace,
-  memo,
-  networks,
-  nextSeed,
-  noiseControls,
-  normals,
-  percent,
-  swatch,
-  timeEmbedding,
-  write,
-} from "./explorable.js";
+// @ts-check
+import { newNoise, nextSeed, seedValue } from "./shared/controls.js";
+import { floats, networks } from "./shared/data.js";
+import { timeEmbedding } from "./shared/diffusion.js";
+import { swatch, write } from "./shared/drawing.js";
+import { clamp, linspace, memo, percent } from "./shared/numbers.js";
+import { normals } from "./shared/random.js";
+import { explorable } from "./shared/stage.js";
+
+/**
+ * @typedef {{
+ *   t: number, denoiser: string, snapshot: number, sampler: string,
+ *   seed: number, drops: string, cross: string,
+ * }} State
+ * @typedef {{
+ *   mixture: { weights: number[], means: Bytes, variances: Bytes },
+ *   alpha_bar: number[], beta: number[], num_points: number, cover: boolean,
+ *   excess: number[], steps: number[],
+ *   sizes: [string, number][], weights: Bytes,
+ * }} Data
+ * @typedef {{ weight: Float64Array, bias: Float64Array }} Layer
+ * @typedef {(x: Float32Array, t: number, from: number) => Float32Array} TakeStep
+ * @typedef {ReturnType<typeof samplingOf>} Sampling
+ * @typedef {{ way: number }} Motion -1 from noise to data, 1 back
+ * @typedef {ReturnType<typeof nearModes>} Quality
+ * @typedef {{
+ *   x: (value: number) => number, y: (value: number) => number,
+ *   back: (at: Point) => [x: number, y: number],
+ * }} Plane
+ */
 
 const EMBEDDED = 32; // numbers that tell the time
 const BOUND = 2.5; // x_0 is never guessed to lie further out
 const BLOCK = 250; // points that take a step at once
-const BUDGET = 7; // milliseconds of walking in a frame
-const SECONDS = 5; // a walk from noise to data
+const BUDGET = 7; // milliseconds of computing in a frame
+const SECONDS = 5; // from noise to data
 const REST = 2.5; // before the cover starts again
 const MOST_DROPS = 5;
 
 // ---- denoisers: points are (x, y), (x, y), ... ------------------------------
 
+/** @type {(x: number) => number} */
 const silu = (x) => x / (1 + Math.exp(-x));
 
 // The same from a table, with straight lines between: its error is below
 // 1e-5, and it takes a third of the time.
 const REACH = 16;
 const SILU = linspace(-REACH, REACH, 256 * REACH + 1).map(silu);
+/** @type {(x: number) => number} */
 function quickSilu(x) {
   if (x >= REACH) return x;
   const place = Math.max(0, (x + REACH) * 128);
@@ -38,6 +55,11 @@ function quickSilu(x) {
 }
 
 // weight x + bias, for one vector x.
+/**
+ * @type {(
+ *   weight: Float64Array, bias: Float64Array, x: Float64Array,
+ * ) => Float64Array}
+ */
 function affine(weight, bias, x) {
   return bias.map((b, o) => {
     let sum = b;
@@ -48,6 +70,7 @@ function affine(weight, bias, x) {
 
 // The network as it is at step t. All points share t, so the scale and the
 // shift that tell each layer the time go into its weights, once.
+/** @type {(net: Network, t: number) => (x: Vector) => Float64Array} */
 export function mlpAt(net, t) {
   const emb = affine(
     net["time.0.weight"],
@@ -58,17 +81,17 @@ export function mlpAt(net, t) {
   const linears = Object.keys(net).filter((key) => /linear.weight$/.test(key));
   const layers = linears.map((_, i) => {
     const name = `layers.${i}`;
-    const told = affine(
+    const film = affine(
       net[`${name}.time.weight`],
       net[`${name}.time.bias`],
       emb,
     );
-    const scale = (o) => 1 + told[o];
+    const scale = (/** @type {number} */ o) => 1 + film[o];
     const weight = net[`${name}.linear.weight`];
     const bias = net[`${name}.linear.bias`];
     return {
       weight: weight.map((w, i) => w * scale(Math.floor(i / width))),
-      bias: bias.map((b, o) => b * scale(o) + told[width + o]),
+      bias: bias.map((b, o) => b * scale(o) + film[width + o]),
     };
   });
   return (x) => mlp(net, layers, x);
@@ -76,6 +99,12 @@ export function mlpAt(net, t) {
 
 // Rows o and o + 1 of silu(weight h + bias), for four points at once: what is
 // fetched is used for several products.
+/**
+ * @type {(
+ *   weight: Float64Array, bias: Float64Array, o: number, h: Float64Array,
+ *   out: Float64Array,
+ * ) => void}
+ */
 function twoRows(weight, bias, o, h, out) {
   const width = bias.length;
   let a = bias[o];
@@ -118,6 +147,7 @@ function twoRows(weight, bias, o, h, out) {
 }
 
 // eps_hat of many points (networks.MLP), four at a time. The width is even.
+/** @type {(net: Network, layers: Layer[], x: Vector) => Float64Array} */
 function mlp(net, layers, x) {
   const first = net["first.weight"];
   const firstBias = net["first.bias"];
@@ -154,6 +184,11 @@ function mlp(net, layers, x) {
 }
 
 // E[eps | x_t] of many points (mixtures.optimal_eps).
+/**
+ * @type {(
+ *   mixture: PlaneMixture, alphaBar: number,
+ * ) => (x: Vector) => Float64Array}
+ */
 export function exactAt({ weights, means, variances }, alphaBar) {
   const noise = 1 - alphaBar;
   const root = Math.sqrt(alphaBar);
@@ -195,6 +230,14 @@ export function exactAt({ weights, means, variances }, alphaBar) {
 
 // With x_0 clamped (sampling.clamp_x_0), the random step of DDPM
 // (sampling.ddpm_step) or, where z is null, the deterministic one of DDIM.
+/**
+ * @param {Float32Array} x
+ * @param {Vector} eps
+ * @param {number} t
+ * @param {{ alphaBar: Vector, beta: Vector }} schedule
+ * @param {Vector | null} z
+ * @param {number} [bound]
+ */
 export function stepBack(x, eps, t, { alphaBar, beta }, z, bound = BOUND) {
   const [root, spread] = [Math.sqrt(alphaBar[t]), Math.sqrt(1 - alphaBar[t])];
   const [rootS, spreadS] = [
@@ -213,18 +256,29 @@ export function stepBack(x, eps, t, { alphaBar, beta }, z, bound = BOUND) {
   });
 }
 
-// ---- walks ------------------------------------------------------------------
+// ---- trajectories -----------------------------------------------------------
 
-// Positions at every t, made a block at a time; `at[t]` is complete for t from
-// `reached` to T.
-export class Walk {
+// Positions of many points at every t, made a block at a time; `at[t]` is
+// complete for t from `reached` to T.
+export class Trajectories {
+  /**
+   * @param {Float32Array} start
+   * @param {number} T
+   * @param {TakeStep} take
+   */
   constructor(start, T, take) {
-    Object.assign(this, { T, take, reached: T, from: 0 });
+    this.T = T;
+    this.take = take;
+    this.reached = T;
+    this.from = 0; // of the step at hand
+    this.next = new Float32Array(0);
+    /** @type {Float32Array[]} */
     this.at = [];
     this.at[T] = start;
   }
 
-  // Walk on until it is done or the time is up.
+  // Go on until it is done or the time is up.
+  /** @param {number} milliseconds */
   go(milliseconds) {
     const until = performance.now() + milliseconds;
     while (this.reached > 0 && performance.now() < until) this.block();
@@ -248,6 +302,7 @@ export class Walk {
   }
 
   // Between two steps, on a straight line; no further than it has come.
+  /** @param {number} t */
   place(t) {
     const there = Math.max(t, this.reached);
     const later = Math.min(Math.floor(there), this.T);
@@ -257,65 +312,94 @@ export class Walk {
   }
 }
 
-// Makes walks, and keeps the last ones: same start and same noise for all.
-function walker(data) {
+// The mixture that Python sent, in a plane.
+/** @type {(data: Data) => PlaneMixture} */
+function planeMixture({ mixture: { weights, means, variances } }) {
+  const count = 2 * weights.length;
+  return {
+    weights,
+    means: floats(means, count, "means"),
+    variances: floats(variances, count, "variances"),
+  };
+}
+
+// The denoiser that a state asks for. It is made ready once for each t.
+/**
+ * @type {(
+ *   data: Data, mixture: PlaneMixture,
+ * ) => (state: State) => (x: Vector, t: number) => Vector}
+ */
+function denoisersOf({ alpha_bar: alphaBar, ...data }, mixture) {
+  const { steps } = data;
+  const nets = steps.length
+    ? networks(data.sizes, data.weights, steps.length)
+    : [];
+  return ({ denoiser, snapshot }) => {
+    const at = memo((/** @type {number} */ t) =>
+      denoiser === "network" && nets.length
+        ? mlpAt(nets[snapshot], t)
+        : exactAt(mixture, alphaBar[t]),
+    );
+    return (x, t) => at(t)(x);
+  };
+}
+
+// The noise of the random steps: the same for all denoisers.
+/**
+ * @type {(
+ *   length: number, seed: number,
+ * ) => (t: number, from: number, count: number) => Float32Array}
+ */
+function noiseOf(length, seed) {
+  const all = memo((/** @type {number} */ t) =>
+    normals(length, seed * 1009 + t),
+  );
+  return (t, from, count) =>
+    t === 1 ? new Float32Array(count) : all(t).subarray(from, from + count);
+}
+
+// What makes trajectories, and keeps the last ones: of a cloud of points, and
+// of those that the reader has dropped.
+/** @param {Data} data */
+function samplingOf(data) {
   const { alpha_bar: alphaBar, beta, num_points: count } = data;
   const T = alphaBar.length - 1;
-  const components = data.law.weights.length;
-  const law = {
-    weights: data.law.weights,
-    means: floats(data.law.means, 2 * components, "means"),
-    variances: floats(data.law.variances, 2 * components, "variances"),
+  const mixture = planeMixture(data);
+  const denoiserOf = denoisersOf(data, mixture);
+  /**
+   * @type {(
+   *   start: Float32Array, state: State, seed: number,
+   * ) => Trajectories}
+   */
+  const from = (start, state, seed) => {
+    const eps = denoiserOf(state);
+    const noise = noiseOf(start.length, seed);
+    return new Trajectories(start, T, (x, t, from) => {
+      const z = state.sampler === "ddim" ? null : noise(t, from, x.length);
+      return stepBack(x, eps(x, t), t, { alphaBar, beta }, z);
+    });
   };
-  const nets = data.steps.length
-    ? networks(data.sizes, data.weights, data.steps.length)
-    : [];
-  const schedule = { alphaBar, beta };
-  const denoiserAt = ({ denoiser, snapshot }) => {
-    let [last, made] = [];
-    return (x, t) => {
-      if (t !== last) {
-        last = t;
-        made =
-          denoiser === "network" && nets.length
-            ? mlpAt(nets[snapshot], t)
-            : exactAt(law, alphaBar[t]);
-      }
-      return made(x);
-    };
+  const keyOf = (/** @type {State} */ state) => {
+    const { denoiser, snapshot, sampler, seed } = state;
+    const which = denoiser === "network" ? snapshot : "";
+    return [denoiser, which, sampler, seed].join();
   };
-  const make = (start, state, seed) => {
-    const eps = denoiserAt(state);
-    let [last, z] = [];
-    const noiseAt = (t, from, length) => {
-      if (state.sampler === "ddim") return null;
-      if (t === 1) return new Float32Array(length);
-      if (last !== t) z = normals(start.length, seed * 1009 + t);
-      last = t;
-      return z.subarray(from, from + length);
-    };
-    return new Walk(start, T, (x, t, from) =>
-      stepBack(x, eps(x, t), t, schedule, noiseAt(t, from, x.length)),
-    );
+  const cloud = (/** @type {State} */ state) =>
+    from(normals(2 * count, 7919 * state.seed + 1), state, state.seed);
+  const dropped = (/** @type {State} */ state) => {
+    const made = from(readDrops(state.drops), state, 500);
+    made.go(1000);
+    return made;
   };
-  const keyOf = ({ denoiser, snapshot, sampler, seed }) =>
-    [denoiser, denoiser === "network" ? snapshot : "", sampler, seed].join();
   return {
     T,
-    law,
-    cloud: memo(
-      (state) =>
-        make(normals(2 * count, 7919 * state.seed + 1), state, state.seed),
-      { most: 8, key: keyOf },
-    ),
-    paths: memo(
-      (state) => {
-        const walk = make(readDrops(state.drops), state, 500);
-        walk.go(1000);
-        return walk;
-      },
-      { most: 4, key: (state) => `${keyOf(state)} ${state.drops}` },
-    ),
+    mixture,
+    trained: data.steps.length > 0,
+    cloud: memo(cloud, { most: 8, key: keyOf }),
+    dropped: memo(dropped, {
+      most: 4,
+      key: (state) => `${keyOf(state)} ${state.drops}`,
+    }),
   };
 }
 
@@ -323,6 +407,11 @@ function walker(data) {
 
 // The share of points near a mode (three standard deviations), each mode's
 // share of all points, and the largest error of one.
+/**
+ * @type {(
+ *   x: Vector, mixture: PlaneMixture,
+ * ) => { near: number, off: number, shares: number[] }}
+ */
 export function nearModes(x, { weights, means, variances }) {
   const counts = weights.map(() => 0);
   let near = 0;
@@ -347,31 +436,37 @@ export function nearModes(x, { weights, means, variances }) {
 
 const CALM =
   globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
-const LABEL = "Live figure: points walk from noise to data";
+const LABEL = "Live figure: points move from noise to data";
 const FAR = 3.1; // what is shown of the plane
 
+/** @type {(x: number) => number} */
 const round = (x) => Math.round(100 * clamp(x, -FAR, FAR)) / 100;
 const PLACE = /^-?\d(\.\d{1,2})?,-?\d(\.\d{1,2})?$/;
 
+/** @type {(text: string) => Float32Array} */
 export function readDrops(text) {
   return Float32Array.from(text.split(";").join(",").split(","), Number);
 }
 
+/** @type {(text: unknown) => boolean} */
 export const isDrops = (text) =>
   text === "" ||
   (typeof text === "string" &&
     text.split(";").length <= MOST_DROPS &&
     text.split(";").every((place) => PLACE.test(place)));
 
-const dropped = (drops, x, y) =>
+/** @type {(drops: string, x: number, y: number) => string} */
+const withDrop = (drops, x, y) =>
   [...drops.split(";"), `${round(x)},${round(y)}`]
     .filter(Boolean)
     .slice(-MOST_DROPS)
     .join(";");
 
 // Two colours, mixed.
+/** @type {(from: string, to: string, share: number) => string} */
 function mixed(from, to, share) {
-  const part = (hex, i) => parseInt(hex.slice(i, i + 2), 16);
+  const part = (/** @type {string} */ hex, /** @type {number} */ i) =>
+    parseInt(hex.slice(i, i + 2), 16);
   const parts = [1, 3, 5].map((i) =>
     Math.round(part(from, i) + share * (part(to, i) - part(from, i))),
   );
@@ -379,7 +474,8 @@ function mixed(from, to, share) {
 }
 
 // One scale for both axes, or the whole width for the cover.
-function frameOf({ width, height }, cover) {
+/** @type {(pen: Pen, cover: boolean) => Plane} */
+function planeOf({ width, height }, cover) {
   const up = height / 2 / (cover ? 2.3 : FAR);
   const along = cover ? width / 2 / 2.6 : up;
   return {
@@ -389,6 +485,11 @@ function frameOf({ width, height }, cover) {
   };
 }
 
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, x: Vector, color: string, size: number,
+ * ) => void}
+ */
 function drawPoints({ ctx }, frame, x, color, size) {
   ctx.fillStyle = color;
   for (let n = 0; n < x.length; n += 2)
@@ -401,6 +502,7 @@ function drawPoints({ ctx }, frame, x, color, size) {
 }
 
 // The modes, numbered on their far side from the middle.
+/** @type {(pen: Pen, frame: Plane, mixture: PlaneMixture) => void} */
 function drawModes(pen, frame, { weights, means, variances }) {
   const { ctx } = pen;
   ctx.strokeStyle = pen.exact;
@@ -426,20 +528,23 @@ function drawModes(pen, frame, { weights, means, variances }) {
   }
 }
 
-function drawPath(pen, frame, walk, n, color) {
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, path: Trajectories, n: number, color: string,
+ * ) => void}
+ */
+function drawPath(pen, frame, { T, at }, n, color) {
   const { ctx } = pen;
-  for (const [width, ink] of [
-    [4, pen.paper],
-    [2, color],
-  ]) {
-    ctx.beginPath();
-    for (let t = walk.T; t >= 0; t--)
-      ctx.lineTo(frame.x(walk.at[t][n]), frame.y(walk.at[t][n + 1]));
-    ctx.lineWidth = width;
-    ctx.strokeStyle = ink;
-    ctx.stroke();
-  }
-  const [x, y] = walk.at[0].subarray(n, n + 2);
+  ctx.beginPath();
+  for (let t = T; t >= 0; t--)
+    ctx.lineTo(frame.x(at[t][n]), frame.y(at[t][n + 1]));
+  ctx.lineWidth = 4;
+  ctx.strokeStyle = pen.paper;
+  ctx.stroke();
+  ctx.lineWidth = 2;
+  ctx.strokeStyle = color;
+  ctx.stroke();
+  const [x, y] = at[0].subarray(n, n + 2);
   ctx.beginPath();
   ctx.arc(frame.x(x), frame.y(y), 5, 0, 7);
   ctx.fillStyle = color;
@@ -449,11 +554,16 @@ function drawPath(pen, frame, walk, n, color) {
   ctx.stroke();
 }
 
-function drawDrops(pen, frame, state, walks, hasNetwork) {
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, state: State, sampling: Sampling,
+ * ) => void}
+ */
+function drawDrops(pen, frame, state, sampling) {
   if (!state.drops) return;
   const { ctx } = pen;
   const starts = readDrops(state.drops);
-  const kinds = hasNetwork
+  const kinds = sampling.trained
     ? [
         ["exact", pen.exact],
         ["network", pen.model],
@@ -461,7 +571,7 @@ function drawDrops(pen, frame, state, walks, hasNetwork) {
     : [["exact", pen.exact]];
   for (let n = 0; n < starts.length; n += 2) {
     for (const [denoiser, color] of kinds)
-      drawPath(pen, frame, walks.paths({ ...state, denoiser }), n, color);
+      drawPath(pen, frame, sampling.dropped({ ...state, denoiser }), n, color);
     ctx.beginPath();
     ctx.arc(frame.x(starts[n]), frame.y(starts[n + 1]), 5, 0, 7);
     ctx.fillStyle = pen.paper;
@@ -472,6 +582,7 @@ function drawDrops(pen, frame, state, walks, hasNetwork) {
   }
 }
 
+/** @type {(pen: Pen, frame: Plane, place: Iterable<number>) => void} */
 function drawCross({ ctx, ink }, frame, [x, y]) {
   ctx.strokeStyle = ink;
   ctx.lineWidth = 2;
@@ -486,6 +597,7 @@ function drawCross({ ctx, ink }, frame, [x, y]) {
   ctx.stroke();
 }
 
+/** @type {Record<string, [number, number]>} */
 const MOVES = {
   ArrowLeft: [-0.2, 0],
   ArrowRight: [0.2, 0],
@@ -494,127 +606,170 @@ const MOVES = {
 };
 
 // Arrows move a cross, Enter drops a point there.
+/** @type {(key: string, state: State) => Partial<State> | undefined} */
 function keys(key, { cross, drops }) {
   const [x, y] = cross ? readDrops(cross) : [0, 0];
   if (key === "Enter" || key === " ")
-    return { drops: dropped(drops, x, y), cross: `${round(x)},${round(y)}` };
+    return { drops: withDrop(drops, x, y), cross: `${round(x)},${round(y)}` };
   if (!MOVES[key]) return undefined;
   const [dx, dy] = MOVES[key];
   return { cross: `${round(x + dx)},${round(y + dy)}` };
 }
 
-function planeView(walks, { cover, steps }) {
-  const color = (pen, { t, denoiser }) => {
-    const end = denoiser === "network" && steps.length ? pen.model : pen.exact;
-    return mixed(pen.noise, end, 1 - t / walks.T);
-  };
-  const view = {
-    label: ({ t, drops }) =>
-      `Points in a plane at t = ${Math.round(t)}, on their way from noise to data` +
-      (cover
-        ? ""
-        : `. Arrows move a cross, Enter drops a point. Dropped: ${drops || "none"}`),
-    draw(pen, state, stage) {
-      const frame = frameOf(pen, cover);
-      const walk = walks.cloud(state);
-      if (!walk.go(BUDGET)) stage.redraw();
-      stage.root.setAttribute("aria-busy", walk.reached > state.t);
-      if (!cover) drawModes(pen, frame, walks.law);
-      pen.ctx.globalAlpha = 0.75;
-      drawPoints(pen, frame, walk.place(state.t), color(pen, state), 2.4);
-      pen.ctx.globalAlpha = 1;
-      if (cover) return frame;
-      drawDrops(pen, frame, state, walks, steps.length);
-      if (state.cross) drawCross(pen, frame, readDrops(state.cross));
-      if (state.t === walks.T) {
-        pen.ctx.fillStyle = pen.ink;
-        write(pen, "click to drop a point", 8, pen.height - 8);
-      }
-      return frame;
-    },
-  };
-  if (cover) return { ...view, height: 260 };
-  const tap = (point, { drops }, frame) => ({
-    drops: dropped(drops, ...frame.back(point)),
-    cross: "",
-  });
-  return { ...view, span: 8, height: 360, keys, tap };
+/**
+ * @type {(
+ *   pen: Pen, frame: Plane, state: State, stage: Stage<State>,
+ *   sampling: Sampling,
+ * ) => void}
+ */
+function drawCloud(pen, frame, state, stage, sampling) {
+  const { t, denoiser } = state;
+  const cloud = sampling.cloud(state);
+  if (!cloud.go(BUDGET)) stage.redraw();
+  stage.root.setAttribute("aria-busy", String(cloud.reached > t));
+  const end =
+    denoiser === "network" && sampling.trained ? pen.model : pen.exact;
+  const color = mixed(pen.noise, end, 1 - t / sampling.T);
+  pen.ctx.globalAlpha = 0.75;
+  drawPoints(pen, frame, cloud.place(t), color, 2.4);
+  pen.ctx.globalAlpha = 1;
 }
 
-function controlsOf({ steps, cover }, T) {
-  const play = (way) => (stage) => {
+/** @type {(state: State) => string} */
+const sayPlane = ({ t }) =>
+  `Points in a plane at t = ${Math.round(t)}, on their way from noise to data`;
+
+/** @type {(sampling: Sampling) => ViewOptions<State, Plane>} */
+const coverView = (sampling) => ({
+  label: sayPlane,
+  height: 260,
+  draw(pen, state, stage) {
+    const frame = planeOf(pen, true);
+    drawCloud(pen, frame, state, stage, sampling);
+    return frame;
+  },
+});
+
+/** @type {(sampling: Sampling) => ViewOptions<State, Plane>} */
+const planeView = (sampling) => ({
+  label: (state) =>
+    `${sayPlane(state)}. Arrows move a cross, Enter drops a point. ` +
+    `Dropped: ${state.drops || "none"}`,
+  span: 8,
+  height: 360,
+  draw(pen, state, stage) {
+    const frame = planeOf(pen, false);
+    drawModes(pen, frame, sampling.mixture);
+    drawCloud(pen, frame, state, stage, sampling);
+    drawDrops(pen, frame, state, sampling);
+    if (state.cross) drawCross(pen, frame, readDrops(state.cross));
+    if (state.t === sampling.T) {
+      pen.ctx.fillStyle = pen.ink;
+      write(pen, "click to drop a point", 8, pen.height - 8);
+    }
+    return frame;
+  },
+  keys,
+  tap: (point, { drops }, frame) => ({
+    drops: withDrop(drops, ...frame.back(point)),
+    cross: "",
+  }),
+});
+
+// Play in one direction; pressed again, pause.
+/**
+ * @type {(
+ *   sampling: Sampling, motion: Motion, way: number,
+ * ) => Button<State>["press"]}
+ */
+const play =
+  ({ T }, motion, way) =>
+  (stage) => {
     const { t } = stage.state;
-    if (stage.playing && (way < 0 || stage.way > 0)) {
+    if (stage.playing && (way < 0 || motion.way > 0)) {
       stage.pause();
       return stage.set({ t: Math.round(t) });
     }
-    stage.way = way;
+    motion.way = way;
     if (way < 0 && t <= 0) stage.set({ t: T });
     if (way > 0 && t >= T) stage.set({ t: 0 });
     return stage.play();
   };
-  const time = {
-    kind: "range",
-    key: "t",
-    label: "Step <i>t</i>",
-    min: 0,
-    max: T,
-    start: cover && CALM ? 0 : T,
-    text: (t) => `t = ${Math.round(t)}`,
-  };
-  const playing = {
-    label: (_, stage) => (stage.playing ? "Pause" : "Play"),
-    press: play(-1),
-  };
-  const [newNoise, seed] = noiseControls;
-  if (cover)
-    return [
-      playing,
-      time,
-      seed,
-      ...fixed({ denoiser: "exact", sampler: "ddpm" }),
-    ];
-  const network = steps.length
-    ? [
-        {
-          kind: "choice",
-          key: "denoiser",
-          label: "Denoiser",
-          start: "network",
-          options: [
-            ["network", "network"],
-            ["exact", "exact"],
-          ],
-        },
-        ...(steps.length > 1 ? [trained(steps)] : fixed({ snapshot: 0 })),
-      ]
-    : fixed({ denoiser: "exact" });
+
+/** @type {(sampling: Sampling, motion: Motion) => Button<State>} */
+const playButton = (sampling, motion) => ({
+  label: (_, stage) => (stage.playing ? "Pause" : "Play"),
+  press: play(sampling, motion, -1),
+});
+
+/** @type {(T: number, start: number) => RangeControl<State>} */
+const timeSlider = (T, start) => ({
+  kind: "range",
+  key: "t",
+  label: "Step <i>t</i>",
+  min: 0,
+  max: T,
+  start,
+  text: (t) => `t = ${Math.round(t)}`,
+});
+
+/** @type {(sampling: Sampling, motion: Motion) => Control<State>[]} */
+const controlsOfCover = (sampling, motion) => [
+  playButton(sampling, motion),
+  timeSlider(sampling.T, CALM ? 0 : sampling.T),
+  seedValue,
+  ...fixed({ denoiser: "exact", sampler: "ddpm" }),
+];
+
+/** @type {(steps: number[]) => Control<State>[]} */
+function denoiserControls(steps) {
+  if (!steps.length) return fixed({ denoiser: "exact" });
   return [
-    playing,
-    { label: "Backwards", press: play(1) },
-    time,
-    ...network,
     {
       kind: "choice",
-      key: "sampler",
-      label: "Steps",
-      start: "ddpm",
+      key: "denoiser",
+      label: "Denoiser",
+      start: "network",
       options: [
-        ["ddpm", "random (DDPM)"],
-        ["ddim", "deterministic (DDIM)"],
+        ["network", "network"],
+        ["exact", "exact"],
       ],
     },
-    newNoise,
-    seed,
-    { key: "drops", start: "", read: (v) => (isDrops(v) && v ? v : undefined) },
-    {
-      key: "cross",
-      start: "",
-      read: (v) => (PLACE.test(v) ? v : undefined),
-    },
+    ...(steps.length > 1 ? [trained(steps)] : fixed({ snapshot: 0 })),
   ];
 }
 
+/**
+ * @type {(
+ *   data: Data, sampling: Sampling, motion: Motion,
+ * ) => Control<State>[]}
+ */
+const controlsOf = ({ steps }, sampling, motion) => [
+  playButton(sampling, motion),
+  { label: "Backwards", press: play(sampling, motion, 1) },
+  timeSlider(sampling.T, sampling.T),
+  ...denoiserControls(steps),
+  {
+    kind: "choice",
+    key: "sampler",
+    label: "Steps",
+    start: "ddpm",
+    options: [
+      ["ddpm", "random (DDPM)"],
+      ["ddim", "deterministic (DDIM)"],
+    ],
+  },
+  newNoise,
+  seedValue,
+  { key: "drops", start: "", read: (v) => (isDrops(v) && v ? v : undefined) },
+  {
+    key: "cross",
+    start: "",
+    read: (v) => (PLACE.test(v) ? v : undefined),
+  },
+];
+
+/** @type {(steps: number[]) => RangeControl<State>} */
 const trained = (steps) => ({
   kind: "range",
   key: "snapshot",
@@ -626,6 +781,7 @@ const trained = (steps) => ({
 });
 
 // Values that no control of this figure changes.
+/** @type {(values: Partial<State>) => Hidden<State>[]} */
 const fixed = (values) =>
   Object.entries(values).map(([key, start]) => ({
     key,
@@ -634,13 +790,18 @@ const fixed = (values) =>
   }));
 
 // A frame of play: a little further on the way.
-function ticker(walks, cover) {
-  const { T } = walks;
+/**
+ * @type {(
+ *   sampling: Sampling, motion: Motion, cover: boolean,
+ * ) => Figure<State>["tick"]}
+ */
+function ticker(sampling, motion, cover) {
+  const { T } = sampling;
   let resting = 0;
   return (seconds, state, stage) => {
     const { t } = state;
-    const way = stage.way ?? -1;
-    const ready = Math.min(t, walks.cloud(state).reached);
+    const { way } = motion;
+    const ready = Math.min(t, sampling.cloud(state).reached);
     const next = clamp(t + (way * T * seconds) / SECONDS, ready, T);
     if (next !== (way < 0 ? 0 : T)) return { t: next };
     if (!cover) {
@@ -655,22 +816,30 @@ function ticker(walks, cover) {
 }
 
 // How good the points on show are.
-function judge(walks) {
-  const judged = memo((points) => nearModes(points, walks.law), {
-    key: (points) => points,
-  });
-  return (state) => judged(walks.cloud(state).place(state.t));
+/** @type {(sampling: Sampling) => (state: State) => Quality} */
+function qualityOf(sampling) {
+  const quality = memo(
+    (/** @type {Float32Array} */ points) => nearModes(points, sampling.mixture),
+    { key: (points) => points },
+  );
+  return (state) => quality(sampling.cloud(state).place(state.t));
 }
 
-// Each mode's share of the points, beside its share of the law.
-function sharesView(judged, { weights }, orange, green) {
+// Each mode's share of the points, beside its share of the mixture.
+/**
+ * @type {(
+ *   quality: (state: State) => Quality, mixture: PlaneMixture,
+ *   colors: Colors,
+ * ) => ViewOptions<State>}
+ */
+function sharesView(quality, { weights }, { model: orange, exact: green }) {
   const most = 1.6 * Math.max(...weights);
   return {
-    title: `Shares: ${swatch(green)}law ${swatch(orange)}points`,
+    title: `Shares: ${swatch(green)}mixture ${swatch(orange)}points`,
     label: (state) => {
-      const shares = judged(state).shares.map(
+      const shares = quality(state).shares.map(
         (share, k) =>
-          `${k + 1}: ${percent(share)}, the law has ${percent(weights[k])}`,
+          `${k + 1}: ${percent(share)}, the mixture has ${percent(weights[k])}`,
       );
       return `The share of each mode. ${shares.join("; ")}`;
     },
@@ -678,7 +847,7 @@ function sharesView(judged, { weights }, orange, green) {
     narrow: 12,
     height: 24 * weights.length + 8,
     draw(pen, state) {
-      const { shares } = judged(state);
+      const { shares } = quality(state);
       const along = (pen.width - 24) / most;
       weights.forEach((weight, k) => {
         const y = 24 * k + 4;
@@ -696,10 +865,16 @@ function sharesView(judged, { weights }, orange, green) {
   };
 }
 
-function valuesOf(judged, { cover, excess }) {
-  if (cover) return undefined;
-  return (state) => {
-    const { near, off } = judged(state);
+/**
+ * @type {(
+ *   quality: (state: State) => Quality, data: Data,
+ * ) => (state: State) => Value[]}
+ */
+const valuesOf =
+  (quality, { excess }) =>
+  (state) => {
+    const { near, off } = quality(state);
+    /** @type {Value[]} */
     const shown = [
       ["near a mode", percent(near)],
       ["largest error of a share", percent(off)],
@@ -708,27 +883,34 @@ function valuesOf(judged, { cover, excess }) {
       shown.push(["loss above the floor", excess[state.snapshot].toFixed(4)]);
     return shown;
   };
-}
 
+/** @type {(place: Place) => () => void} */
 function render({ model, el }) {
+  /** @type {Data} */
   const data = model.get("data");
-  const { cover } = data;
-  const walks = walker(data);
-  const judged = judge(walks);
-  const { model: orange, exact } = model.get("colors");
-  const plane = planeView(walks, data);
-  const shares = sharesView(judged, walks.law, orange, exact);
-  const asked = Object.keys(model.get("state") ?? {}).length;
+  const sampling = samplingOf(data);
+  const motion = { way: -1 };
+  const place = { model, el, name: "training", label: LABEL };
+  if (data.cover) {
+    const asked = Object.keys(model.get("state") ?? {}).length;
+    return explorable({
+      ...place,
+      controls: controlsOfCover(sampling, motion),
+      views: [coverView(sampling)],
+      tick: ticker(sampling, motion, true),
+      playing: !CALM && !asked,
+    });
+  }
+  const quality = qualityOf(sampling);
   return explorable({
-    model,
-    el,
-    name: "training",
-    label: LABEL,
-    controls: controlsOf(data, walks.T),
-    views: cover ? [plane] : [plane, shares],
-    values: valuesOf(judged, data),
-    tick: ticker(walks, cover),
-    playing: cover && !CALM && !asked,
+    ...place,
+    controls: controlsOf(data, sampling, motion),
+    views: [
+      planeView(sampling),
+      sharesView(quality, sampling.mixture, model.get("colors")),
+    ],
+    values: valuesOf(quality, data),
+    tick: ticker(sampling, motion, false),
   });
 }
 

@@ -1,4 +1,4 @@
-"""Chapter 5's live figure: points walk from noise to data."""
+"""Chapter 5's live figure: points move from noise to data."""
 
 import copy
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ NUM_POINTS = 2000
 
 
 class TrainingExplorable(Explorable):
-    """Two thousand points walk under a network, or under the exact denoiser.
+    """Two thousand points sampled by a network, or by the exact denoiser.
 
     The script runs both, by the random steps of ``ddpm_sample`` or by the
     deterministic ones of DDIM, from the same noise; x_0 is clamped to the
@@ -35,28 +35,28 @@ class TrainingExplorable(Explorable):
     controls but two.
 
     Raises:
-        ValueError: the law is not 2-D with axes along x and y, or the
+        ValueError: the mixture is not 2-D with axes along x and y, or the
             snapshots are not networks of one shape with finite weights.
     """
 
     def __init__(
         self,
-        law: GaussianMixture,
+        mixture: GaussianMixture,
         schedule: Schedule,
         snapshots: Sequence[Snapshot] = (),
         *,
         cover: bool = False,
         figure: str = "",
     ) -> None:
-        """Take the law of the data, and networks trained on it, if any."""
-        _check(law, snapshots)
+        """Take the data's distribution, and networks trained on it, if any."""
+        _check(mixture, snapshots)
         data = {
-            "law": plane_law(law),
+            "mixture": plane_mixture(mixture),
             "alpha_bar": schedule.alpha_bar.tolist(),
             "beta": schedule.beta.tolist(),
             "num_points": NUM_POINTS,
             "cover": cover,
-            "excess": [excess(net, law, schedule) for _, net in snapshots],
+            "excess": [excess(net, mixture, schedule) for _, net in snapshots],
             "steps": [step for step, _ in snapshots],
         }
         if snapshots:
@@ -64,14 +64,14 @@ class TrainingExplorable(Explorable):
         super().__init__(data=data, figure=figure)
 
 
-def _check(law: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
-    if law.dim != 2:
-        raise ValueError(f"the law must be 2-D, got {law.dim}-D")
-    tilt = float(law.covariances[:, 0, 1].abs().max())
+def _check(mixture: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
+    if mixture.dim != 2:
+        raise ValueError(f"the mixture must be 2-D, got {mixture.dim}-D")
+    tilt = float(mixture.covariances[:, 0, 1].abs().max())
     if tilt > 0:
         raise ValueError(
-            "the law's components must have their axes along x and y, got a "
-            f"covariance of {tilt:g}"
+            "the mixture's components must have their axes along x and y, got "
+            f"a covariance of {tilt:g}"
         )
     for step, net in snapshots:
         first = snapshots[0][1]
@@ -86,49 +86,51 @@ def _check(law: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
             )
 
 
-def plane_law(law: GaussianMixture) -> dict[str, list | bytes]:
+def plane_mixture(mixture: GaussianMixture) -> dict[str, list | bytes]:
     """Return a 2-D mixture as the script reads it."""
-    variances = law.covariances.diagonal(dim1=1, dim2=2)
+    variances = mixture.covariances.diagonal(dim1=1, dim2=2)
     return {
-        "weights": law.weights.tolist(),
-        "means": floats(law.means),
+        "weights": mixture.weights.tolist(),
+        "means": floats(mixture.means),
         "variances": floats(variances),
     }
 
 
 @torch.no_grad()
 def excess(
-    net: MLP, law: GaussianMixture, schedule: Schedule, n: int = 4000
+    net: MLP, mixture: GaussianMixture, schedule: Schedule, n: int = 4000
 ) -> float:
     """Return how far a network's mean loss lies above the floor.
 
-    E |eps_hat - E[eps | x_t]|^2 / D over n draws of x_0, t and eps, always
+    E |eps_hat - E[eps | x_t]|^2 / D over n samples of x_0, t and eps, always
     the same ones.
     """
     generator = torch.Generator().manual_seed(0)
-    x_0 = law.sample(n, generator=generator).float()
+    x_0 = mixture.sample(n, generator=generator).float()
     t = torch.randint(1, schedule.T + 1, (n,), generator=generator)
     eps = torch.randn(x_0.shape, generator=generator)
     x_t = q_sample(x_0, t, eps, schedule)
     there = next(net.parameters()).device
     eps_hat = net(x_t.to(there), t.to(there)).cpu()
-    return float((eps_hat - law.optimal_eps(x_t, t, schedule)).square().mean())
+    return float(
+        (eps_hat - mixture.optimal_eps(x_t, t, schedule)).square().mean()
+    )
 
 
 def train_snapshots(
-    law: GaussianMixture,
+    mixture: GaussianMixture,
     schedule: Schedule,
     *,
     steps: Sequence[int] = SNAPSHOTS,
     width: int = 32,
     generator: torch.Generator,
 ) -> list[Snapshot]:
-    """Train an MLP on draws of a law; keep a copy after each of the steps.
+    """Train an MLP on samples of a mixture; keep copies after given steps.
 
     What is kept are the weights as they were, and after the last step their
-    running mean, which is the model to draw with.
+    running mean, which is the model to sample with.
     """
-    points = law.sample(20_000, generator=generator).float()
+    points = mixture.sample(20_000, generator=generator).float()
     net = MLP(width=width)
     run = train(
         net,
@@ -148,8 +150,8 @@ def train_snapshots(
     return [(step, each.cpu().requires_grad_(False)) for step, each in kept]
 
 
-def handwriting_law(images: Tensor) -> GaussianMixture:
-    """Return a 2-D law that looks like pictures (N, 1, 8, 8) in a row.
+def handwriting_mixture(images: Tensor) -> GaussianMixture:
+    """Return a 2-D mixture that looks like pictures (N, 1, 8, 8) in a row.
 
     One component for each pixel with ink, weighted by the square of its ink,
     so that strokes stand out. Both axes are scaled to mean 0, variance 1.
@@ -160,9 +162,9 @@ def handwriting_law(images: Tensor) -> GaussianMixture:
     weights = sheet[row, column] / sheet.sum()
     places = torch.stack([column, -row], dim=1).double()
     mean = weights @ places
-    width = 0.25  # of a component, in pixels
-    variance = weights @ (places - mean).square() + width**2
-    covariance = torch.diag(width**2 / variance)
+    std = 0.25  # of a component, in pixels
+    variance = weights @ (places - mean).square() + std**2
+    covariance = torch.diag(std**2 / variance)
     return GaussianMixture(
         weights,
         (places - mean) / variance.sqrt(),

@@ -1,7 +1,6 @@
 """The figures and numbers of chapter 7 that need no contest."""
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -15,7 +14,7 @@ from diffusion_lite import plotting
 from diffusion_lite.data import digits, eight_modes
 from diffusion_lite.elbo import normal_kl, normal_log_prob
 from diffusion_lite.flow import Flow, flow_loss
-from diffusion_lite.training import fit
+from diffusion_lite.training import last, train
 
 STD = 0.3
 """Of the decoder that folds: x = z^2 - 1, with noise of this size."""
@@ -116,16 +115,16 @@ def trained_flow(points: Tensor, generator: torch.Generator) -> Flow:
     """Return a flow of eight couplings, trained for a second."""
     torch.manual_seed(0)
     model = Flow((2,))
-    run = fit(
+    run = train(
         model,
-        lambda x: flow_loss(model, x),
+        flow_loss,
         points,
         steps=200,
         batch_size=256,
         lr=1e-2,
         generator=generator,
     )
-    return deque(run, maxlen=1)[0].ema.module
+    return last(run).ema
 
 
 def bends() -> tuple[Figure, Flow]:

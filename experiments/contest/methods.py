@@ -1,6 +1,5 @@
 """The methods of the contest: how each is trained, sampled and measured."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_lite.elbo import (
+    denoising_loss,
     elbo_terms,
     loss_by_time,
     optimal_reverse_variance,
-    simple_loss,
 )
 from diffusion_lite.flow import Flow, flow_loss
 from diffusion_lite.gan import (
@@ -26,7 +25,7 @@ from diffusion_lite.gan import (
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
-from diffusion_lite.training import fit
+from diffusion_lite.training import last, train
 from diffusion_lite.vae import picture_vae, point_vae, vae_loss
 from experiments.contest.tasks import Ring, Task
 
@@ -50,17 +49,11 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
     schedule = cosine_schedule(config["T"])
     bound = 2.5 if points else 1.0  # of the data
 
-    def loss(x_0: Tensor) -> Tensor:
-        n, generator = len(x_0), run["generator"]
-        t = torch.randint(1, schedule.T + 1, (n,), generator=generator)
-        eps = torch.randn(x_0.shape, generator=generator)
-        return simple_loss(model, x_0, t, eps, schedule)
-
     def sample(state, n: int, generator: torch.Generator) -> Tensor:
         eps_model = clamp_x_0(state.ema, schedule, -bound, bound)
         x_T = torch.randn(n, *task.data.shape[1:], generator=generator)
         run = ddpm_sample(eps_model, x_T, schedule, generator=generator)
-        return deque(run, maxlen=1)[0]
+        return last(run)
 
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
         few = task.data[:10_000]
@@ -71,7 +64,8 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
         }
         return elbo_terms(state.ema, x, schedule, **kwargs).sum()
 
-    states = fit(model, loss, task.data, **_loop(config), **run)
+    loss = partial(denoising_loss, schedule=schedule)
+    states = train(model, loss, task.data, **_loop(config), **run)
     return Learner(states, sample, nll, parts=(model,), passes=config["T"])
 
 
@@ -96,21 +90,20 @@ def vae(task: Task, config: dict, **run) -> Learner:
     """
     points = isinstance(task, Ring)
     model = (point_vae if points else picture_vae)(config["latent_dim"])
-    loss = partial(vae_loss, model, generator=run["generator"])
-    states = fit(model, loss, task.data, **_loop(config), **run)
+    states = train(model, vae_loss, task.data, **_loop(config), **run)
 
     @torch.no_grad()
     def sample_mean(state, n: int, generator: torch.Generator) -> Tensor:
         z = torch.randn(n, config["latent_dim"], generator=generator)
-        return state.ema.module.decode(z)
+        return state.ema.decode(z)
 
     @torch.no_grad()
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
-        return -state.ema.module.elbo(x, generator=generator).mean()
+        return -state.ema.elbo(x, generator=generator).mean()
 
     @torch.no_grad()
     def closer(state, x: Tensor, generator: torch.Generator) -> Tensor:
-        net = state.ema.module
+        net = state.ema
         return -net.log_prob(x, samples=256, generator=generator).mean()
 
     parts = (model.decoder, model.encoder, nn.ParameterList([model.log_std]))
@@ -127,15 +120,15 @@ def flow(task: Task, config: dict, **run) -> Learner:
     model = Flow(shape, config["layers"], config["width"])
     level = 0.0 if isinstance(task, Ring) else 1 / 8
 
-    def loss(x: Tensor) -> Tensor:
-        u = torch.rand(x.shape, generator=run["generator"]) - 0.5
+    def loss(model: Flow, x: Tensor, *, generator: torch.Generator) -> Tensor:
+        u = torch.rand(x.shape, generator=generator) - 0.5
         return flow_loss(model, x + level * u)
 
     @torch.no_grad()
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
-        return -state.ema.module.log_prob(x).mean()
+        return -state.ema.log_prob(x).mean()
 
-    states = fit(model, loss, task.data, **_loop(config), **run)
+    states = train(model, loss, task.data, **_loop(config), **run)
     return Learner(states, _sample, nll, parts=(model,))
 
 
@@ -176,7 +169,7 @@ def _loop(config: dict) -> dict:
 
 
 def _sample(state, n: int, generator: torch.Generator) -> Tensor:
-    return state.ema.module.sample(n, generator=generator)
+    return state.ema.sample(n, generator=generator)
 
 
 def _baseline(task: Task, model, rows: Callable) -> Learner:

@@ -24,6 +24,9 @@ NUMBERED = sorted(
 )
 # A chapter whose leading module has another name: one asks, the other answers.
 LEADS = {"denoiser": "networks", "families": "vae"}
+# Their checks still list the values of mistakes, and may be long until they
+# call the mistakes as the others do.
+LISTS_OF_MISTAKES = {"denoiser.py", "families.py", "training.py"}
 MACHINE_PATH = re.compile(rb"(?<![\w.:/])/(?:home|root|Users|work|tmp)/\w")
 
 
@@ -112,15 +115,19 @@ def test_a_chapter_number_has_one_stem():
 
 
 def functions():
+    """Yield the functions; mistakes, of a line or two, prove no style."""
     for path in MODULES:
+        if path.parent.name == "mistakes":
+            continue
         for node in ast.walk(parse(path)):
-            if isinstance(node, ast.FunctionDef) and not is_check(node):
+            spared = path.name in LISTS_OF_MISTAKES and is_check(node)
+            if isinstance(node, ast.FunctionDef) and not spared:
                 yield f"{path.name}: {node.name}", node
 
 
 def is_check(node):
-    """Return whether it is an exercise's check: mostly a list of mistakes."""
-    return any(
+    """Return whether it is an exercise's check."""
+    return isinstance(node, ast.FunctionDef) and any(
         ast.unparse(each).startswith("exercise(")
         for each in node.decorator_list
     )

@@ -37,7 +37,7 @@ from diffusion_lite.exercises.remote import Peer
 from diffusion_lite.exercises.trial import Network, Refused, Trial
 from diffusion_lite.exercises.wire import Lost, Pipe, Reader, Writer
 from diffusion_lite.schedules import linear_schedule
-from test_exercises import LABS, cells, handed_in, wrong_answers
+from test_exercises import LABS, cells, handed_in, source, wrong_answers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MISSING = jail.missing()
@@ -524,12 +524,7 @@ def wrong_by_turns():
 def test_wrong_answers_get_their_messages(turn):
     sources = []
     for name, answer in turn:
-        path = (
-            ROOT
-            / "tests/exercises/wrong_answers"
-            / f"{name.replace('-', '_')}.py"
-        )
-        sources.append(in_space(path.read_text(), name, answer.__name__))
+        sources.append(in_space(source(answer), name, answer.__name__))
     marks = {mark.exercise: mark for mark in examined(*sources).marks}
     for name, answer in turn:
         assert not marks[name].passed

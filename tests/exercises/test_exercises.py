@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import importlib.util
 import math
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import torch
 
 from diffusion_lite import exercises
 from diffusion_lite.exercises import check, names
+from diffusion_lite.exercises.trial import mistakes
 from diffusion_lite.parameterization import eps_from_x_0
 from diffusion_lite.posterior import (
     posterior_mean_from_eps,
@@ -25,7 +25,6 @@ from diffusion_lite.posterior import (
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LABS = sorted(ROOT.glob("notebooks/*.ipynb"))
-WRONG = sorted(ROOT.glob("tests/exercises/wrong_answers/*.py"))
 
 FEW, MANY = range(3), range(1000)
 
@@ -89,18 +88,14 @@ def given():
 
 def wrong_answers():
     """Yield an exercise's name, and each wrong answer to it."""
-    for path in WRONG:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        for answer in vars(module).values():
-            mine = getattr(answer, "__module__", None) == path.stem
-            if mine and answer.__doc__:
-                yield pytest.param(
-                    path.stem.replace("_", "-"),
-                    answer,
-                    id=f"{path.stem}-{answer.__name__}",
-                )
+    for name in names():
+        for answer in mistakes(name):
+            yield pytest.param(name, answer, id=f"{name}-{answer.__name__}")
+
+
+def source(answer):
+    """Return the text of the file that a wrong answer stands in."""
+    return Path(sys.modules[answer.__module__].__file__).read_text()
 
 
 each_name = pytest.mark.parametrize("name", names())

@@ -19,7 +19,7 @@ from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.explorables import explorable
 from diffusion_lite.explorables.denoiser import DenoiserExplorable
 from diffusion_lite.explorables.elbo import ElboExplorable
-from diffusion_lite.explorables.explorable import floats, halves, line_law
+from diffusion_lite.explorables.explorable import floats, halves, line_mixture
 from diffusion_lite.explorables.forward import ForwardExplorable
 from diffusion_lite.explorables.gan import GanExplorable
 from diffusion_lite.explorables.posterior import PosteriorExplorable
@@ -29,7 +29,6 @@ from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from live import STATE, module
 
 browser = pytest.mark.browser
-SHARED = (explorable.HERE / "explorable.js").read_text("utf-8")
 
 
 def forward(**options):
@@ -77,17 +76,66 @@ def test_numbers_come_as_little_endian_bytes():
     assert halves(x) == np.array([1, -2.5], "<f2").tobytes()
 
 
-def test_a_law_must_lie_on_a_line():
-    assert line_law(two_modes())["weights"] == pytest.approx([0.7, 0.3])
+def test_a_mixture_must_lie_on_a_line():
+    assert line_mixture(two_modes())["weights"] == pytest.approx([0.7, 0.3])
     with pytest.raises(ValueError, match="must be 1-D, got 2-D"):
-        line_law(eight_modes())
+        line_mixture(eight_modes())
 
 
-def test_a_script_must_import_the_shared_one(tmp_path):
-    script = tmp_path / "lost.js"
-    script.write_text("export default {};")
-    with pytest.raises(ValueError, match=r"lost\.js must import .* got 0"):
+def written(folder, **scripts):
+    """Write scripts into a folder; return the first one's path."""
+    for name, text in scripts.items():
+        (folder / f"{name}.js").write_text(text, "utf-8")
+    return folder / f"{next(iter(scripts))}.js"
+
+
+def test_what_a_script_imports_stands_before_it_once(tmp_path):
+    top = written(
+        tmp_path,
+        top='import { b } from "./b.js";\nimport {\n  c,\n} from "./c.js";\n'
+        "export default b + c;\n",
+        b='import { c } from "./c.js";\nexport const b = c;\n',
+        c="export const c = 1;\n",
+    )
+    assert explorable.joined(top) == (
+        "export const c = 1;\n\nexport const b = c;\n\nexport default b + c;\n"
+    )
+
+
+def test_comments_are_not_sent_and_all_else_is(tmp_path):
+    script = written(
+        tmp_path,
+        script="// @ts-check\n  // Why.\n/** @type {X} */\n"
+        "/**\n * @param {X} x\n */\n"
+        "const y = /** @type {X} */ (x); // where\n"
+        "/** @type {X} */ (y).z();\n"
+        'const s = "/** */ // http";\n',
+    )
+    assert explorable.joined(script) == (
+        'const y = (x); // where\n(y).z();\nconst s = "/** */ // http";\n'
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ['import x from "./x.js";', 'import "./x.js";', 'import { x } from "x";'],
+)
+def test_a_script_imports_only_names_from_files_beside_it(tmp_path, wrong):
+    script = written(tmp_path, lost=wrong + "\n")
+    with pytest.raises(ValueError, match=r"lost\.js must import names") as why:
         explorable.joined(script)
+    assert str(why.value).endswith(f"got {wrong}")
+
+
+@each_figure
+def test_no_name_stands_twice_in_a_joined_script(name):
+    declared = re.findall(
+        r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)",
+        widget(name)._esm,
+        re.M,
+    )
+    assert len(declared) > 40
+    assert len(declared) == len(set(declared))
 
 
 @each_figure
@@ -109,13 +157,18 @@ def test_a_script_depends_on_nothing(name):
 # ---- the ground, in a page ---------------------------------------------
 
 
+def shared(name):
+    """Return one of the shared scripts, with what it imports."""
+    return explorable.joined(explorable.HERE / "shared" / f"{name}.js")
+
+
 @browser
 def test_half_precision_is_read_as_numpy_reads_it(visit):
     bits = np.arange(2**16, dtype="<u2")
     x = bits.view("<f2")
     x = x[np.isfinite(x)]
     data = base64.b64encode(x.tobytes()).decode()
-    there = module(visit(), SHARED).evaluate(
+    there = module(visit(), shared("data")).evaluate(
         """data => { const bytes = Uint8Array.from(atob(data), c =>
         c.charCodeAt(0)); return [...m.halves(bytes, bytes.length / 2)]; }""",
         data,
@@ -125,7 +178,7 @@ def test_half_precision_is_read_as_numpy_reads_it(visit):
 
 @browser
 def test_a_buffer_of_the_wrong_length_is_named(visit):
-    window = module(visit(), SHARED)
+    window = module(visit(), shared("data"))
     said = window.evaluate(
         "() => { try { m.floats(new ArrayBuffer(8), 3, 'weights') }"
         " catch (e) { return e.message } }"
@@ -135,7 +188,7 @@ def test_a_buffer_of_the_wrong_length_is_named(visit):
 
 @browser
 def test_the_random_source_is_seeded_and_normal(visit):
-    window = module(visit(), SHARED)
+    window = module(visit(), shared("random"))
     x = np.array(window.evaluate("[...m.normals(40000, 3)]"))
     again = np.array(window.evaluate("[...m.normals(40000, 3)]"))
     other = np.array(window.evaluate("[...m.normals(40000, 4)]"))
@@ -150,7 +203,7 @@ def test_the_random_source_is_seeded_and_normal(visit):
 @browser
 @pytest.mark.parametrize("T", [5, 100, 1000])
 def test_schedules_are_pythons(visit, T):
-    window = module(visit(), SHARED)
+    window = module(visit(), shared("diffusion"))
     for name, make in (
         ("linear", linear_schedule),
         ("cosine", cosine_schedule),
@@ -407,6 +460,7 @@ def test_a_figure_speaks(show, name):
     )
     values = window.page.locator(".explorable dd").all_inner_texts()
     assert values
+    assert "<" not in said.inner_text()
     assert all(value in said.inner_text() for value in values if value)
     output = slider.locator("xpath=..").locator("output").inner_text()
     assert slider.get_attribute("aria-valuetext") == output

@@ -156,11 +156,15 @@ def test_the_linear_denoiser_is_pythons(there, generator, t):
     root = torch.randn(64, 64, generator=generator, dtype=torch.float64) / 8
     covariance = root @ root.T + 0.01 * torch.eye(64).double()
     mean = torch.randn(64, generator=generator, dtype=torch.float64)
-    law = GaussianMixture(torch.ones(1).double(), mean[None], covariance[None])
-    x_0 = law.sample(3, generator=generator)
+    mixture = GaussianMixture(
+        torch.ones(1).double(), mean[None], covariance[None]
+    )
+    x_0 = mixture.sample(3, generator=generator)
     eps = torch.randn(3, 64, generator=generator, dtype=torch.float64)
     x_t = q_sample(x_0, t, eps, SCHEDULE)
-    exact = x_0_from_eps(x_t, t, law.optimal_eps(x_t, t, SCHEDULE), SCHEDULE)
+    exact = x_0_from_eps(
+        x_t, t, mixture.optimal_eps(x_t, t, SCHEDULE), SCHEDULE
+    )
     variances, axes = torch.linalg.eigh(covariance)
     found = there.evaluate(
         """([rows, a, mean, variances, axes]) => rows.map(row =>

@@ -16,13 +16,13 @@ from diffusion_lite.elbo import (
     optimal_reverse_variance,
 )
 from diffusion_lite.explorables.elbo import ElboExplorable
-from diffusion_lite.explorables.explorable import line_law
+from diffusion_lite.explorables.explorable import line_mixture
 from diffusion_lite.posterior import forward_variance, posterior_variance
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from live import as_stored, module
 
 browser = pytest.mark.browser
-LAW = two_modes()
+MIXTURE = two_modes()
 LINE = torch.linspace(-9, 9, 1201).double()[:, None]
 MAKERS = {"linear": linear_schedule, "cosine": cosine_schedule}
 VARIANCES = ("beta", "tilde", "best")
@@ -37,7 +37,10 @@ def mean_over(mixture, values):
 def floors(name, T):
     schedule = MAKERS[name](T)
     seen = [
-        mean_over(LAW.noised(t, schedule), LAW.eps_variance(LINE, t, schedule))
+        mean_over(
+            MIXTURE.noised(t, schedule),
+            MIXTURE.eps_variance(LINE, t, schedule),
+        )
         for t in range(T + 1)
     ]
     return torch.tensor(seen).double()
@@ -63,8 +66,8 @@ def figure():
     return ElboExplorable(figure="fig-live")
 
 
-def test_the_script_is_handed_the_law(figure):
-    assert figure.data == {"law": line_law(LAW)}
+def test_the_script_is_handed_the_mixture(figure):
+    assert figure.data == {"mixture": line_mixture(MIXTURE)}
     assert figure.figure == "fig-live"
     assert ElboExplorable().figure == ""
 
@@ -83,19 +86,27 @@ def test_the_floor_is_pythons(there, generator):
     for name, t in product(MAKERS, (0, 1, 2, 17, 50, 99, 100)):
         schedule = MAKERS[name](100)
         floor, spread = there.evaluate(
-            """([law, a, xs]) => [m.floorAt(law, a),
-            xs.map(x => m.epsVariance(law, a, x))]""",
-            [line_law(LAW), float(schedule.alpha_bar[t]), x[:, 0].tolist()],
+            """([mixture, a, xs]) => [m.floorAt(mixture, a),
+            xs.map(x => m.epsVariance(mixture, a, x))]""",
+            [
+                line_mixture(MIXTURE),
+                float(schedule.alpha_bar[t]),
+                x[:, 0].tolist(),
+            ],
         )
         assert floor == pytest.approx(float(floors(name, 100)[t]), abs=1e-6)
-        exact = LAW.eps_variance(x, t, schedule).tolist()
+        exact = MIXTURE.eps_variance(x, t, schedule).tolist()
         assert spread == pytest.approx(exact, abs=1e-6), (name, t)
 
 
 @browser
 def test_the_exact_value_is_pythons(there):
-    nats = there.evaluate("law => m.entropy(law)", line_law(LAW))
-    assert nats == pytest.approx(mean_over(LAW, -LAW.log_prob(LINE)), abs=1e-6)
+    nats = there.evaluate(
+        "mixture => m.entropy(mixture)", line_mixture(MIXTURE)
+    )
+    assert nats == pytest.approx(
+        mean_over(MIXTURE, -MIXTURE.log_prob(LINE)), abs=1e-6
+    )
 
 
 @browser
@@ -233,7 +244,7 @@ def test_the_values_shown_are_pythons(open_at, T, name, variance):
     loss = loss_with(heights, name, T)
     chosen = variance_of(variance, loss)
     bound = float(elbo_from_loss(loss, schedule, chosen).sum())
-    exact = mean_over(LAW, -LAW.log_prob(LINE))
+    exact = mean_over(MIXTURE, -MIXTURE.log_prob(LINE))
     t = round(1 + 0.36 * (T - 1))
     for label, number in {
         "ELBO": bound,
@@ -425,7 +436,7 @@ def test_no_number_is_missing_at_the_edges(open_at):
 
 @browser
 @pytest.mark.parametrize(
-    "law",
+    "mixture",
     [
         None,
         {},
@@ -433,15 +444,15 @@ def test_no_number_is_missing_at_the_edges(open_at):
         {"weights": [1], "means": ["0"], "variances": [1]},
     ],
 )
-def test_a_broken_law_leaves_the_still_figure(open_at, law):
-    whole = json.dumps(as_stored(line_law(LAW)))
+def test_a_broken_mixture_leaves_the_still_figure(open_at, mixture):
+    whole = json.dumps(as_stored(line_mixture(MIXTURE)))
 
     def change(text):
         assert whole in text
-        return text.replace(whole, json.dumps(law))
+        return text.replace(whole, json.dumps(mixture))
 
     shown = open_at(change=change)
     said = shown.page.locator(".explorable-failed").inner_text()
-    assert "law must have" in said
+    assert "mixture must have" in said
     assert shown.page.locator("figure svg").is_visible()
     assert shown.page.locator(".explorable").count() == 0

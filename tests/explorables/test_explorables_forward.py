@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffusion_lite.data import two_modes
-from diffusion_lite.explorables.explorable import line_law
+from diffusion_lite.explorables.explorable import line_mixture
 from diffusion_lite.explorables.forward import (
     ForwardExplorable,
     best_accuracy,
@@ -56,17 +56,17 @@ def test_the_accuracy_is_the_same_for_the_same_seed(figure):
 @browser
 def test_the_numbers_are_pythons(visit, figure, generator):
     there = module(visit(), figure._esm)
-    law = line_law(two_modes())
+    mixture = line_mixture(two_modes())
     xs = torch.linspace(-4, 4, 9, dtype=torch.float64)
     for name, schedule in SCHEDULES.items():
         for t in (1, 37, 300, 640, 1000):
             alpha_bar = float(schedule.alpha_bar[t])
             noised = two_modes().noised(t, schedule)
             kl, snr, density = there.evaluate(
-                """([law, a, xs]) => { const now = m.noised(law, a);
+                """([mixture, a, xs]) => { const now = m.noised(mixture, a);
                 return [m.klToNoise(now), m.snr(a),
                   xs.map(x => m.density(now, x))] }""",
-                [law, alpha_bar, xs.tolist()],
+                [mixture, alpha_bar, xs.tolist()],
             )
             assert kl == pytest.approx(kl_to_normal(noised), abs=1e-6), name
             assert snr == pytest.approx(float(schedule.snr[t]), rel=1e-6)
@@ -155,6 +155,11 @@ def test_a_guess_is_answered(opened):
     opened.locator("canvas:visible").nth(3).wait_for()
     told = float(values(opened)["best guess is right"].removesuffix(" %"))
     assert 60 < told < 90
+    opened.wait_for_function(
+        "document.querySelector('.said').textContent"
+        ".includes('probability of an 8: ')"
+    )
+    assert "<" not in opened.locator(".said").inner_text()
     assert "It was a" in opened.locator(".title").first.inner_text()
     opened.get_by_role("button", name="Another picture").click()
     opened.get_by_text("A 3 or an 8?").wait_for()

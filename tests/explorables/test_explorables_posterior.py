@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from diffusion_lite.data import two_modes
-from diffusion_lite.explorables.explorable import line_law
+from diffusion_lite.explorables.explorable import line_mixture
 from diffusion_lite.explorables.posterior import PosteriorExplorable
 from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
 from diffusion_lite.posterior import posterior_mean, posterior_variance
@@ -15,7 +15,7 @@ from diffusion_lite.schedules import Schedule
 from live import module
 
 browser = pytest.mark.browser
-LAW = two_modes()
+MIXTURE = two_modes()
 START = {"alphaBarS": 0.88, "power": -0.35, "x0": -1.4, "xt": 0.3}
 
 
@@ -38,8 +38,8 @@ def uniform(generator, *shape):
     return 5 * torch.rand(*shape, generator=generator).double() - 2.5
 
 
-def laws(n, generator):
-    """Draw laws of two modes, as the figure's reader can make them."""
+def mixtures(n, generator):
+    """Sample mixtures of two modes, as the figure's reader can make them."""
     weight = 0.05 + 0.9 * torch.rand(n, generator=generator).double()
     means = uniform(generator, n, 2, 1)
     covariances = torch.full((2, 1, 1), 0.16)
@@ -54,8 +54,8 @@ def figure():
     return PosteriorExplorable(figure="fig-live")
 
 
-def test_the_script_is_handed_the_law(figure):
-    assert figure.data == {"law": line_law(LAW)}
+def test_the_script_is_handed_the_mixture(figure):
+    assert figure.data == {"mixture": line_mixture(MIXTURE)}
     assert figure.figure == "fig-live"
     assert PosteriorExplorable().figure == ""
 
@@ -86,10 +86,10 @@ def test_mean_weights_and_variance_are_pythons(there, generator):
         assert variance == pytest.approx(exact, rel=1e-6)
 
 
-REVERSE = """([law, xt, a, b, xs]) => {
-  const reverse = m.reverseMixture(law, xt, a, b);
+REVERSE = """([mixture, xt, a, b, xs]) => {
+  const reverse = m.reverseMixture(mixture, xt, a, b);
   const { mean, variance } = m.gaussianFit(reverse);
-  return [reverse, mean, variance, m.klOfStep(law, xt, a, b),
+  return [reverse, mean, variance, m.klOfStep(mixture, xt, a, b),
     m.klToNormal(reverse, mean, variance, 401),
     xs.map(x => m.mixtureDensity(reverse, x))];
 }"""
@@ -98,16 +98,22 @@ REVERSE = """([law, xt, a, b, xs]) => {
 @browser
 def test_the_reverse_step_is_pythons(there, generator):
     xs = torch.linspace(-4, 4, 9).double()
-    for law, (alpha_bar_s, beta) in zip(
-        laws(30, generator), steps(30, generator), strict=True
+    for mixture, (alpha_bar_s, beta) in zip(
+        mixtures(30, generator), steps(30, generator), strict=True
     ):
         x_t = uniform(generator, 1)
         found, mean, variance, kl, coarse, density = there.evaluate(
             REVERSE,
-            [line_law(law), float(x_t), alpha_bar_s, beta, xs.tolist()],
+            [
+                line_mixture(mixture),
+                float(x_t),
+                alpha_bar_s,
+                beta,
+                xs.tolist(),
+            ],
         )
-        exact = law.reverse(x_t, 2, two_steps(alpha_bar_s, beta))
-        for name, numbers in line_law(exact).items():
+        exact = mixture.reverse(x_t, 2, two_steps(alpha_bar_s, beta))
+        for name, numbers in line_mixture(exact).items():
             assert found[name] == pytest.approx(numbers, rel=1e-6, abs=1e-6)
         assert mean == pytest.approx(float(exact.mean), rel=1e-6, abs=1e-6)
         assert variance == pytest.approx(float(exact.covariance), rel=1e-6)
@@ -122,27 +128,29 @@ def test_the_reverse_step_is_pythons(there, generator):
 
 @browser
 def test_the_divergence_from_any_gaussian_is_pythons(there, generator):
-    for law in laws(10, generator):
+    for mixture in mixtures(10, generator):
         mean, variance = float(uniform(generator, 1)), 0.7
         found = there.evaluate(
-            "([law, mean, v]) => m.klToNormal(law, mean, v)",
-            [line_law(law), mean, variance],
+            "([mixture, mean, v]) => m.klToNormal(mixture, mean, v)",
+            [line_mixture(mixture), mean, variance],
         )
-        exact = kl_to_normal(law, mean, variance)
+        exact = kl_to_normal(mixture, mean, variance)
         assert found == pytest.approx(exact, rel=1e-6)
 
 
 @browser
 def test_small_divergences_are_not_lost_in_rounding(there):
     """One component is a Gaussian; far from a valley two are one, nearly."""
-    power = "([law, x, b]) => m.powerOfStep(law, x, 0.88, b)"
-    kl = "([law, x, b]) => m.klOfStep(law, x, 0.88, b)"
-    law = line_law(LAW)
-    assert there.evaluate(power, [law, 0.3, 1e-4]) == pytest.approx(3, abs=0.1)
-    same = {**law, "means": [0.4, 0.4]}
+    power = "([mixture, x, b]) => m.powerOfStep(mixture, x, 0.88, b)"
+    kl = "([mixture, x, b]) => m.klOfStep(mixture, x, 0.88, b)"
+    mixture = line_mixture(MIXTURE)
+    assert there.evaluate(power, [mixture, 0.3, 1e-4]) == pytest.approx(
+        3, abs=0.1
+    )
+    same = {**mixture, "means": [0.4, 0.4]}
     assert 0 <= there.evaluate(kl, [same, 0.3, 0.1]) < 1e-20
-    small = there.evaluate(kl, [law, -1.5, 0.01])
-    exact = LAW.reverse(torch.tensor([-1.5]), 2, two_steps(0.88, 0.01))
+    small = there.evaluate(kl, [mixture, -1.5, 0.01])
+    exact = MIXTURE.reverse(torch.tensor([-1.5]), 2, two_steps(0.88, 0.01))
     there_is = kl_to_normal(exact, float(exact.mean), float(exact.covariance))
     assert small == pytest.approx(there_is, rel=1e-2, abs=1e-14)
 
@@ -154,7 +162,7 @@ def test_in_the_start_state_the_exact_density_has_two_humps():
 
     def humps(beta):
         schedule = two_steps(START["alphaBarS"], beta)
-        density = LAW.reverse(x_t, 2, schedule).log_prob(line)
+        density = MIXTURE.reverse(x_t, 2, schedule).log_prob(line)
         rises = (density.diff() > 0).int()
         return int((rises.diff() == -1).sum())
 
@@ -262,7 +270,7 @@ def test_the_values_are_of_the_step_that_is_shown(opened):
     assert float(found["varianceβ̃t"]) == pytest.approx(variance, rel=0.05)
     page.get_by_role("radio", name="hidden").check()
     x_t = torch.tensor([START["xt"]]).double()
-    exact = LAW.reverse(x_t, 2, schedule)
+    exact = MIXTURE.reverse(x_t, 2, schedule)
     kl = kl_to_normal(exact, float(exact.mean), float(exact.covariance))
     found = values(page)
     assert float(found["KL"].split()[0]) == pytest.approx(kl, rel=0.06)
@@ -435,21 +443,21 @@ def test_at_the_ends_of_all_sliders_there_are_numbers(opened):
     assert page.get_by_role("radio", name="known").is_checked()
 
 
-BAD_LAWS = [
+BAD_MIXTURES = [
     ({}, "2 weights"),
     ({"weights": [0.7], "means": [0], "variances": [1]}, "2 weights"),
-    ({**line_law(LAW), "means": [0, None]}, "2 weights"),
-    ({**line_law(LAW), "variances": [0.16, 0]}, "above 0"),
+    ({**line_mixture(MIXTURE), "means": [0, None]}, "2 weights"),
+    ({**line_mixture(MIXTURE), "variances": [0.16, 0]}, "above 0"),
 ]
 
 
 @browser
-@pytest.mark.parametrize(("law", "said"), BAD_LAWS)
-def test_a_spoilt_law_leaves_the_still_figure(open_live, law, said):
+@pytest.mark.parametrize(("mixture", "said"), BAD_MIXTURES)
+def test_a_spoilt_mixture_leaves_the_still_figure(open_live, mixture, said):
     figure = PosteriorExplorable(figure="fig-live")
-    figure.data = {"law": law}
+    figure.data = {"mixture": mixture}
     there = open_live(figure).page
     message = there.locator(".explorable-failed").inner_text()
-    assert re.search(rf"could not start \(law must have .*{said}", message)
+    assert re.search(rf"could not start \(mixture must have .*{said}", message)
     assert there.locator("figure svg").is_visible()
     assert there.locator(".explorable").count() == 0

@@ -7,8 +7,8 @@ from diffusion_lite.data import digits, eight_modes, two_modes
 from diffusion_lite.explorables.training import (
     TrainingExplorable,
     excess,
-    handwriting_law,
-    plane_law,
+    handwriting_mixture,
+    plane_mixture,
     train_snapshots,
 )
 from diffusion_lite.forward import q_sample
@@ -21,7 +21,7 @@ from live import as_stored, module
 
 browser = pytest.mark.browser
 SCHEDULE = cosine_schedule(100)
-LAW = eight_modes()
+MIXTURE = eight_modes()
 
 
 def rounded(seed):
@@ -40,25 +40,25 @@ def snapshots():
 
 @pytest.fixture(scope="module")
 def figure(snapshots):
-    return TrainingExplorable(LAW, SCHEDULE, snapshots, figure="fig-live")
+    return TrainingExplorable(MIXTURE, SCHEDULE, snapshots, figure="fig-live")
 
 
 @pytest.fixture(scope="module")
 def cover():
-    law = handwriting_law(digits().train_images[:2])
-    return TrainingExplorable(law, SCHEDULE, cover=True, figure="fig-live")
+    mixture = handwriting_mixture(digits().train_images[:2])
+    return TrainingExplorable(mixture, SCHEDULE, cover=True, figure="fig-live")
 
 
 # ---- what Python hands over ----------------------------------------------
 
 
-def test_a_wrong_law_is_refused():
+def test_a_wrong_mixture_is_refused():
     with pytest.raises(ValueError, match="must be 2-D, got 1-D"):
         TrainingExplorable(two_modes(), SCHEDULE)
     tilted = torch.tensor([[[1.0, 0.5], [0.5, 1.0]]])
-    law = GaussianMixture(torch.ones(1), torch.zeros(1, 2), tilted)
+    mixture = GaussianMixture(torch.ones(1), torch.zeros(1, 2), tilted)
     with pytest.raises(ValueError, match=r"along x and y, got .* 0\.5"):
-        TrainingExplorable(law, SCHEDULE)
+        TrainingExplorable(mixture, SCHEDULE)
 
 
 @pytest.mark.parametrize(
@@ -73,46 +73,48 @@ def test_a_wrong_law_is_refused():
 )
 def test_a_wrong_network_is_refused(wrong, said):
     with pytest.raises(ValueError, match=said):
-        TrainingExplorable(LAW, SCHEDULE, [(0, rounded(0)), (7, wrong())])
+        TrainingExplorable(MIXTURE, SCHEDULE, [(0, rounded(0)), (7, wrong())])
 
 
 def test_weights_too_large_for_half_precision_are_refused():
     wild = rounded(0)
     wild.first.weight[0, 0] = 1e6
     with pytest.raises(ValueError, match=r"within 65504.*; first\.weight has"):
-        TrainingExplorable(LAW, SCHEDULE, [(1, wild)])
+        TrainingExplorable(MIXTURE, SCHEDULE, [(1, wild)])
 
 
 def test_snapshots_come_closer_to_the_floor(generator):
     torch.manual_seed(0)
     kept = train_snapshots(
-        LAW, SCHEDULE, steps=(0, 20, 200), width=16, generator=generator
+        MIXTURE, SCHEDULE, steps=(0, 20, 200), width=16, generator=generator
     )
     assert [step for step, _ in kept] == [0, 20, 200]
-    far = [excess(network, LAW, SCHEDULE) for _, network in kept]
+    far = [excess(network, MIXTURE, SCHEDULE) for _, network in kept]
     assert far[0] > far[1] > 0
     assert not any(p.requires_grad for _, n in kept for p in n.parameters())
 
 
 def test_the_excess_is_the_loss_less_the_floor(generator):
     network = rounded(0)
-    x_0 = LAW.sample(40_000, generator=generator).float()
+    x_0 = MIXTURE.sample(40_000, generator=generator).float()
     t = torch.randint(1, 101, (len(x_0),), generator=generator)
     eps = torch.randn(x_0.shape, generator=generator)
     x_t = q_sample(x_0, t, eps, SCHEDULE)
     loss = (network(x_t, t) - eps).square().mean()
-    floor = LAW.eps_variance(x_t, t, SCHEDULE).mean()
+    floor = MIXTURE.eps_variance(x_t, t, SCHEDULE).mean()
     expected = float(loss - floor)
-    assert excess(network, LAW, SCHEDULE) == pytest.approx(expected, abs=0.03)
+    assert excess(network, MIXTURE, SCHEDULE) == pytest.approx(
+        expected, abs=0.03
+    )
 
 
-def test_the_law_of_handwriting_has_ink_where_the_pictures_have():
+def test_the_mixture_of_handwriting_has_ink_where_the_pictures_have():
     images = digits().train_images[:2]
-    law = handwriting_law(images)
-    assert law.mean.tolist() == pytest.approx([0, 0], abs=1e-9)
-    assert law.covariance.diagonal().tolist() == pytest.approx([1, 1])
-    assert len(law.weights) == int((images > -1).sum())
-    heaviest = law.weights.max() / law.weights.sum()
+    mixture = handwriting_mixture(images)
+    assert mixture.mean.tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert mixture.covariance.diagonal().tolist() == pytest.approx([1, 1])
+    assert len(mixture.weights) == int((images > -1).sum())
+    heaviest = mixture.weights.max() / mixture.weights.sum()
     ink = ((images + 1) / 2).square()
     assert float(heaviest) == pytest.approx(float(ink.max() / ink.sum()))
 
@@ -123,22 +125,23 @@ def test_the_law_of_handwriting_has_ink_where_the_pictures_have():
 @pytest.fixture
 def there(visit, figure):
     window = module(visit(), figure._esm)
-    law = {
-        k: v if k == "weights" else list(v) for k, v in plane_law(LAW).items()
+    mixture = {
+        k: v if k == "weights" else list(v)
+        for k, v in plane_mixture(MIXTURE).items()
     }
     window.evaluate(
-        """([data, weights, law]) => {
+        """([data, weights, mixture]) => {
         const buffer = bytes => new Uint8Array(bytes).buffer;
-        const n = 2 * law.weights.length;
+        const n = 2 * mixture.weights.length;
         window.nets = m.networks(data.sizes, buffer(weights),
           data.steps.length);
-        window.law = { weights: law.weights,
-          means: m.floats(buffer(law.means), n),
-          variances: m.floats(buffer(law.variances), n) }; }""",
+        window.mixture = { weights: mixture.weights,
+          means: m.floats(buffer(mixture.means), n),
+          variances: m.floats(buffer(mixture.variances), n) }; }""",
         [
             as_stored({k: figure.data[k] for k in ("sizes", "steps")}),
             list(figure.data["weights"]),
-            law,
+            mixture,
         ],
     )
     return window
@@ -164,7 +167,7 @@ def test_a_network_may_be_deeper(visit, generator):
     deep = MLP(width=8, depth=5).requires_grad_(False)
     for weight in deep.parameters():
         weight.copy_(weight.half().float())
-    figure = TrainingExplorable(LAW, SCHEDULE, [(1, deep)])
+    figure = TrainingExplorable(MIXTURE, SCHEDULE, [(1, deep)])
     x = torch.randn(5, 2, generator=generator)
     found = module(visit(), figure._esm).evaluate(
         """([sizes, weights, x]) => {
@@ -185,9 +188,9 @@ def test_a_network_may_be_deeper(visit, generator):
 @pytest.mark.parametrize("t", [1, 5, 50, 100])
 def test_the_exact_denoiser_is_pythons(there, generator, t):
     x = 2 * torch.randn(9, 2, generator=generator, dtype=torch.float64)
-    exact = LAW.optimal_eps(x, t, SCHEDULE).flatten()
+    exact = MIXTURE.optimal_eps(x, t, SCHEDULE).flatten()
     found = there.evaluate(
-        "([a, x]) => [...m.exactAt(law, a)(Float64Array.from(x))]",
+        "([a, x]) => [...m.exactAt(mixture, a)(Float64Array.from(x))]",
         [float(SCHEDULE.alpha_bar[t]), x.flatten().tolist()],
     )
     assert torch.allclose(torch.tensor(found).double(), exact, atol=2e-5)
@@ -225,13 +228,13 @@ def test_a_step_is_pythons(there, generator, t):
 
 @browser
 def test_points_are_counted_at_their_modes(there):
-    points = LAW.means.repeat_interleave(2, 0)
+    points = MIXTURE.means.repeat_interleave(2, 0)
     points[0] = torch.tensor([0.0, 0.1])  # far from all
     found = there.evaluate(
-        "x => m.nearModes(x, law)", points.flatten().tolist()
+        "x => m.nearModes(x, mixture)", points.flatten().tolist()
     )
     assert found["near"] == pytest.approx(15 / 16)
-    weights = LAW.weights
+    weights = MIXTURE.weights
     assert found["off"] <= float(weights.max())
     assert found["off"] >= float((weights - 1 / 8).abs().max()) - 1 / 16
     assert sum(found["shares"]) == pytest.approx(1)
@@ -349,7 +352,7 @@ def test_many_dropped_points_leave_the_cloud_as_it_is(opened):
 
 
 @browser
-def test_backwards_turns_a_walk_round(opened):
+def test_backwards_goes_from_data_to_noise(opened):
     page = opened()
     page.get_by_role("button", name="Play").click()
     page.wait_for_timeout(1200)

@@ -1,0 +1,361 @@
+"""Long runs: saved and resumed, on a GPU, on several processes.
+
+Around ``train`` for who needs it: it takes the very same steps.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, distributed, nn
+
+from diffusion_lite.schedules import Schedule
+from diffusion_lite.training import (
+    TrainingState,
+    checked_data,
+    device,
+    start,
+    training_steps,
+)
+
+FORMAT = "diffusion_lite checkpoint 2"
+SAVE_EVERY = 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """What makes a run this run: a checkpoint of another is refused."""
+
+    steps: int
+    batch_size: int
+    lr: float
+    loss: str  # the function's name, and what it was given
+    data: str  # a hash
+
+
+def long_run(
+    path: str | Path,
+    model: nn.Module,
+    loss: Callable[..., Tensor],
+    data: Tensor | tuple[Tensor, ...],
+    *,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+) -> Iterator[TrainingState]:
+    """Train with a checkpoint; yield where the run stands, then each step.
+
+    If there is a checkpoint, the run goes on from it as if it had not
+    stopped, on the CPU bit for bit. It is saved every SAVE_EVERY steps and
+    when the run ends, whether it is done, left, or stopped by Ctrl-C, which
+    waits for the end of a step. Model and data are moved to ``device()``.
+    Under ``torchrun`` each process evaluates the model on its share of every
+    batch, if all that the loss does with the model is to call it.
+
+    Raises:
+        ValueError: as ``train``; the checkpoint is cut short, none of this
+            book's, or not of this run; batch_size is no multiple of the
+            number of processes.
+        OSError: the checkpoint cannot be written.
+    """
+    data = checked_data(data, steps, batch_size, lr)
+    run = Run(steps, batch_size, lr, _describe(loss), _hash(*data))
+    _join_processes(batch_size)
+    state = start(model.to(device()))
+    if Path(path).exists():
+        load_checkpoint(path, state, run, generator)
+    data = tuple(x.to(device()) for x in data)
+    return _saved_steps(Path(path), state, run, loss, data, generator)
+
+
+def _saved_steps(
+    path: Path,
+    state: TrainingState,
+    run: Run,
+    loss: Callable[..., Tensor],
+    data: tuple[Tensor, ...],
+    generator: torch.Generator,
+) -> Iterator[TrainingState]:
+    arguments = data, run.steps, run.batch_size, run.lr, generator
+    save = partial(save_checkpoint, path, state, run, generator)
+    try:
+        yield state
+        with _shared(loss, state.model, generator) as shared_loss:
+            steps = training_steps(state, shared_loss, *arguments)
+            while state.step < run.steps:
+                with _whole_step():
+                    next(steps)
+                if state.step % SAVE_EVERY == 0:
+                    save()
+                yield state
+    except (KeyboardInterrupt, GeneratorExit):
+        save()
+        raise
+    save()
+
+
+@contextmanager
+def _whole_step() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the step, so that no step is half."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
+
+
+def save_checkpoint(
+    path: str | Path,
+    state: TrainingState,
+    run: Run,
+    generator: torch.Generator,
+) -> None:
+    """Write the state to a safetensors file, whole or not at all.
+
+    The file is written beside its place and then moved there: a full disk
+    or a crash leaves the old checkpoint as it was. Of several processes,
+    the first one writes. Before the first step there is nothing to write.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if state.step == 0 or _rank() > 0:
+        return
+    about = {"format": FORMAT, "run": json.dumps(asdict(run))}
+    about |= {"step": str(state.step), "loss": repr(state.loss)}
+    content = to_bytes(_to_tensors(state, generator), about)
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_checkpoint(
+    path: str | Path,
+    state: TrainingState,
+    run: Run,
+    generator: torch.Generator,
+) -> None:
+    """Bring state and generator to where the checkpoint was saved.
+
+    Nothing is unpickled, and nothing is changed unless all of it fits.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is cut short, no checkpoint of this book, of another
+            model or of another run.
+    """
+    saved, about = _read(Path(path))
+    if about.get("format") != FORMAT or not about.keys() >= {
+        "run",
+        "step",
+        "loss",
+    }:
+        raise ValueError(f"{path} is not a checkpoint of diffusion_lite")
+    _check_same_run(run, json.loads(about["run"]), path)
+    _check_same_model(state, saved, path)
+    try:
+        generator.set_state(saved["generator"])
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{path} has a broken generator: {error}") from None
+    state.step, state.loss = int(about["step"]), float(about["loss"])
+    state.model.load_state_dict(_part(saved, "model."))
+    state.ema.load_state_dict(_part(saved, "ema."))
+    for name, p in state.model.named_parameters():
+        moments = _part(saved, f"adam.{name}.")
+        state.optimizer.state[p] = {
+            key: value.to(p.device) for key, value in moments.items()
+        }
+
+
+def _to_tensors(
+    state: TrainingState, generator: torch.Generator
+) -> dict[str, Tensor]:
+    tensors = _weights(state) | {"generator": generator.get_state()}
+    for name, p in state.model.named_parameters():
+        for key, value in state.optimizer.state[p].items():
+            tensors[f"adam.{name}.{key}"] = value
+    return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+
+
+def _weights(state: TrainingState) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": value
+        for name, module in (("model", state.model), ("ema", state.ema))
+        for key, value in module.state_dict().items()
+    }
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(prefix): value
+        for key, value in tensors.items()
+        if key.startswith(prefix)
+    }
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            about = file.metadata() or {}
+            return {name: file.get_tensor(name) for name in names}, about
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is not a whole safetensors file: {error}"
+        ) from None
+
+
+def _check_same_run(run: Run, saved: dict, path: str | Path) -> None:
+    now = asdict(run)
+    other = [
+        f"{key} was {saved.get(key)}, now {now[key]}"
+        for key in now
+        if saved.get(key) != now[key]
+    ]
+    if other:
+        raise ValueError(f"{path} is of another run: {'; '.join(other)}")
+
+
+def _check_same_model(
+    state: TrainingState, saved: dict[str, Tensor], path: str | Path
+) -> None:
+    have = _shapes(state)
+    read = {key: tuple(value.shape) for key, value in saved.items()}
+    for key in have | read:
+        if have.get(key) != read.get(key):
+            raise ValueError(
+                f"{path} is of another model: {key} is "
+                f"{read.get(key, 'missing')} in the file, "
+                f"{have.get(key, 'missing')} in the model"
+            )
+
+
+def _shapes(state: TrainingState) -> dict[str, tuple]:
+    """Return the names and shapes that a checkpoint of the state has."""
+    shapes = {key: tuple(x.shape) for key, x in _weights(state).items()}
+    shapes["generator"] = tuple(torch.Generator().get_state().shape)
+    for name, p in state.model.named_parameters():
+        shapes[f"adam.{name}.step"] = ()
+        shapes[f"adam.{name}.exp_avg"] = tuple(p.shape)
+        shapes[f"adam.{name}.exp_avg_sq"] = tuple(p.shape)
+    return shapes
+
+
+def _describe(given: object) -> str:
+    """Return a loss in words that are the same in every session."""
+    if isinstance(given, partial):
+        words = [f"{k}={_describe(v)}" for k, v in given.keywords.items()]
+        words = [*map(_describe, given.args), *words]
+        return f"{_describe(given.func)}({', '.join(words)})"
+    if isinstance(given, Schedule):
+        return f"Schedule {_hash(given.beta)}"
+    if isinstance(given, Tensor):
+        return f"Tensor {_hash(given)}"
+    if isinstance(given, bool | int | float | str | None):
+        return repr(given)
+    return getattr(given, "__qualname__", type(given).__qualname__)
+
+
+def _hash(*tensors: Tensor) -> str:
+    total = hashlib.sha256()
+    for x in tensors:
+        total.update(x.detach().cpu().double().numpy().tobytes())
+    return total.hexdigest()[:16]
+
+
+# ---- several processes ------------------------------------------------------
+
+
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def _processes() -> int:
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def _join_processes(batch_size: int) -> None:
+    """Meet the other processes, if torchrun has started any."""
+    if distributed.is_available() and distributed.is_torchelastic_launched():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        if not distributed.is_initialized():
+            distributed.init_process_group()
+    if batch_size % _processes():
+        raise ValueError(
+            "batch_size must be a multiple of the number of processes "
+            f"({_processes()}), got {batch_size}"
+        )
+
+
+@contextmanager
+def _shared(
+    loss: Callable[..., Tensor], model: nn.Module, generator: torch.Generator
+) -> Iterator[Callable[..., Tensor]]:
+    """Give the loss a model that several processes evaluate together.
+
+    All processes draw the same batch and compute the same loss of it, each
+    with gradients for its own share; the shares' gradients are then added.
+    So n processes take the very step that one would.
+    """
+    if _processes() == 1:
+        yield loss
+        return
+    state = generator.get_state()
+    for x in [*model.state_dict().values(), state]:
+        distributed.broadcast(x, 0)
+    generator.set_state(state)
+    hooks = [
+        p.register_post_accumulate_grad_hook(_add_up)
+        for p in model.parameters()
+    ]
+    try:
+        yield lambda model, *rows, generator: loss(
+            partial(_evaluate, model), *rows, generator=generator
+        )
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _add_up(p: Tensor) -> None:
+    distributed.all_reduce(p.grad)
+
+
+def _evaluate(model: nn.Module, *args: Tensor, **kwargs: Tensor) -> Tensor:
+    """Return model(...), this process's rows with a gradient."""
+    n, rank = _processes(), _rank()
+    mine = model(
+        *(x[rank::n] for x in args),
+        **{key: x[rank::n] for key, x in kwargs.items()},
+    )
+    parts = [torch.empty_like(mine) for _ in range(n)]
+    distributed.all_gather(parts, mine.detach().contiguous())
+    parts[rank] = mine
+    return torch.stack(parts, 1).flatten(0, 1)
