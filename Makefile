@@ -10,7 +10,9 @@ TWO := -n 2 --dist loadfile
 export GOMP_SPINCOUNT := 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab student teacher bench contest lint scripts clean
+.PHONY: help book test unit slow labs browser clock
+.PHONY: lab student teacher bench contest lint scripts clean
+.NOTPARALLEL:
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -18,17 +20,22 @@ help: ## list these targets
 book: .venv/.installed ## run every page and lab, and build the book into _build/html
 	@$(BIN)/python tools/build.py
 
-test: lint book ## lint, build the book, then every test: units, labs, browser
-	@echo "== Unit tests"
+test: lint book unit slow labs browser clock ## lint, build the book, then every test: the next five
+
+unit: .venv/.installed ## the quick tests, with coverage
 	$(PYTEST) -m "not slow and not browser" $(TWO) --cov
-	@echo "== Slow tests"
+
+slow: .venv/.installed ## the tests that take more than a few seconds each
 	$(PYTEST) -m "slow and not browser" $(TWO)
-	@echo "== Labs, with QUICK=1"
+
+labs: .venv/.installed ## every lab from top to bottom, with QUICK=1
 	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env $(TWO) notebooks
-	@echo "== Pages and slides in a browser"
-	$(PYTEST) -m browser -n 2 tests/book
-	@echo "== Live figures in a browser, one at a time: a clock is held to some"
-	$(PYTEST) -m browser tests/explorables
+
+browser: .venv/.installed ## pages, slides and live figures in Chromium, after `make book`
+	$(PYTEST) -m "browser and not clock" -n 2
+
+clock: .venv/.installed ## the live figures that are held to a clock, one at a time
+	$(PYTEST) -m clock
 
 lab: .venv/.installed ## open the labs in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -17,7 +17,8 @@ a module imports only from floors below its own:
    ``dirac_gan``         the adversarial game of two numbers
 5. ``training``          the loop that learns, as a generator
    ``sampling``          the loop that samples, as a generator
-6. ``gan``               generator and discriminator, and their game
+6. ``checkpoint``        long runs: saved, resumed, on several processes
+   ``gan``               generator and discriminator, and their game
    ``vae``               a small latent, and a bound on log p(x)
    ``flow``              an invertible map, and an exact log p(x)
    ``metrics``           how good the samples are, and the floor

@@ -13,7 +13,7 @@ README and the book.
 
 import itertools
 import sys
-from collections import deque
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,25 +94,25 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
     from tqdm import tqdm
 
     from diffusion_lite.data import digits
+    from diffusion_lite.elbo import denoising_loss
     from diffusion_lite.networks import UNet
     from diffusion_lite.sampling import clamp_x_0, ddpm_sample
     from diffusion_lite.schedules import cosine_schedule
-    from diffusion_lite.training import train
+    from diffusion_lite.training import last, train
 
     data, schedule = digits(), cosine_schedule(100)
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     run = train(
         UNet(num_classes=10),
-        data.train_images,
-        schedule,
+        partial(denoising_loss, schedule=schedule),
+        (data.train_images, data.train_labels),
         steps=2000,
         batch_size=64,
         lr=2e-3,
         generator=generator,
-        labels=data.train_labels,
     )
-    model = deque(tqdm(run, total=2000), maxlen=1)[0].ema.cpu()
+    model = last(tqdm(run, total=2000)).ema
     y = torch.tensor(digits_to_draw)
     walk = ddpm_sample(
         clamp_x_0(lambda x, t: model(x, t, y), schedule, -1, 1),
@@ -129,16 +129,23 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
     tiles = torch.stack(frames, 1)[:, :, 0]  # (rows, columns, 8, 8)
     tiles = tiles / tiles.abs().amax((2, 3), keepdim=True).clamp(min=1)
     ink = (255 * (1 - tiles) / 2).round().byte().numpy()
-    gap = 6
+    matplotlib.image.imsave(
+        path, sheet(ink, pixel), metadata={"Software": None}
+    )
+
+
+def sheet(ink, pixel, gap=6):
+    """Lay pictures out, (rows, columns, 8, 8), each pixel a square."""
+    rows, columns = ink.shape[:2]
     side = 8 * pixel + gap
-    sheet = np.zeros((len(y) * side - gap, len(frames) * side - gap, 4))
-    for i, j in itertools.product(range(len(y)), range(len(frames))):
+    sheet = np.zeros((rows * side - gap, columns * side - gap, 4))
+    for i, j in itertools.product(range(rows), range(columns)):
         tile = np.kron(ink[i, j], np.ones((pixel, pixel))) / 255
         place = np.s_[
             i * side : (i + 1) * side - gap, j * side : (j + 1) * side - gap
         ]
         sheet[place] = np.dstack([tile, tile, tile, np.ones_like(tile)])
-    matplotlib.image.imsave(path, sheet, metadata={"Software": None})
+    return sheet
 
 
 def draw():

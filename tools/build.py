@@ -1,30 +1,32 @@
 """Build the book into _build/html, and execute what has to be executed.
 
 ``python tools/build.py`` makes the equation ledger, drops outdated results
-from the execution cache, runs Jupyter Book with warnings as errors, and makes
-the slides of the pages.
+from the execution cache, executes what has none (execute.py: side by side, as
+many at once as there are cores, or as JOBS says), runs Jupyter Book with
+warnings as errors, and makes the slides of the pages.
 
-Jupyter Book by itself builds too little: its cache of results looks at the
-cells alone, so a change in diffusion_lite/ goes unnoticed; and Sphinx does
-not read a page again for a value glued in from a lab, hides the warnings of
-the pages that it does not read, and keeps pages that are gone. So here a
-result lives as long as the cells *and* the modules that they import; and
-where any file has changed, every page is read again, which takes seconds.
+Jupyter Book by itself builds too little. Its cache of results looks at the
+cells alone, so a change in diffusion_lite/ goes unnoticed: here a result lives
+as long as the cells *and* the modules that they import. It also hides the
+warnings of pages that it does not read again, and keeps pages that are gone.
+So where nothing but the text of pages has changed since a build without a
+fault, those pages are read again and all are written, which resolves every
+reference anew; after any other change all pages are read, too.
+
+What is needed only to build is imported only then: to find that nothing has
+changed takes a fraction of a second.
 """
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
-from jupyter_cache import get_cache
-
-import ledger
-import slides
+import lock
 
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = [
@@ -40,6 +42,7 @@ IMPORT = re.compile(
     r"from (diffusion_lite|experiments) import (\([\w\s,]+\)|[\w ,]+)"
     r"|(diffusion_lite|experiments)\.([\w.]+)"
 )
+LISTED = re.compile(r"\b(?:root|file): *([^\s#,}]+)")
 ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
     "GOMP_SPINCOUNT": "20000",  # as in the Makefile, which says why
@@ -48,45 +51,103 @@ ENVIRONMENT = {
     "SPYDER": "",  # or tqdm.auto makes a widget that TQDM_DISABLE cannot stop
 }
 # IPython runs with a profile of the book's own, not with the reader's. Its
-# kernel is told not to warn that it speaks without encryption.
-KERNEL = 'c.IPKernelApp.log_level = "ERROR"\n'
+# kernel is told not to warn that it speaks without encryption, nor to print a
+# traceback of its own where it is stopped; what a cell raises is reported.
+KERNEL = 'c.IPKernelApp.log_level = "CRITICAL"\n'
 
 
 def main() -> None:
     """Build the book, or stop with what is wrong."""
-    if faults := ledger.write(ROOT):
-        sys.exit("The equation ledger does not balance:\n" + "\n".join(faults))
-    page = ROOT / "_build" / "html" / "index.html"
-    built = ROOT / "_build" / "built.sha256"
-    now = digest(sources(ROOT))
-    if page.exists() and built.exists() and built.read_text() == now:
+    try:
+        with lock.alone(ROOT / "_build"):
+            make(ROOT)
+    except KeyboardInterrupt:
+        sys.exit("Stopped. The next build goes on with what is done by now.")
+    print(f"The book is in {ROOT / '_build' / 'html' / 'index.html'}")
+
+
+def make(root: Path) -> None:
+    """Build the book, if a file has changed since it was built."""
+    built = root / "_build" / "built.json"
+    before = json.loads(built.read_text()) if built.exists() else {}
+    page = root / "_build" / "html" / "index.html"
+    if page.exists() and before == digests(root):
         print("Nothing has changed since the last build.")
-    else:
-        built.unlink(missing_ok=True)
-        drop_outdated(ROOT)
-        build(ROOT)
-        slides.make(ROOT)
-        built.write_text(now)
-    print(f"The book is in {page}")
+        return
+    import ledger
+    import slides
+
+    if faults := ledger.write(root):
+        sys.exit("The equation ledger does not balance:\n" + "\n".join(faults))
+    now = digests(root)
+    built.unlink(missing_ok=True)
+    drop_outdated(root)
+    execute(root)
+    build(root, every=not only_pages(root, before, now))
+    slides.make(root)
+    built.write_text(json.dumps(now, indent=1))
 
 
-def build(root: Path) -> None:
-    """Run Jupyter Book on every page; exit if there is any warning."""
+def execute(root: Path) -> None:
+    """Execute the pages without results, or exit with what failed."""
+    from execute import Executor, Failed
+
+    try:
+        Executor(root, environment(root)).execute(pages(root))
+    except Failed as error:
+        sys.exit(f"The book was not built.\n{error}")
+
+
+def build(root: Path, every: bool) -> None:
+    """Run Jupyter Book; exit if there is any warning.
+
+    Args:
+        root: The book's folder.
+        every: Read every page, and not only those that have changed.
+    """
     shutil.rmtree(root / "_build" / "html", ignore_errors=True)
-    print("Building the book; labs that changed are run, which takes minutes.")
-    ipython = root / "_build" / "ipython"
-    environment = {**os.environ, **ENVIRONMENT, "IPYTHONDIR": str(ipython)}
-    environment.pop("QUICK", None)
-    profile = ipython / "profile_default"
-    profile.mkdir(parents=True, exist_ok=True)
-    (profile / "ipython_kernel_config.py").write_text(KERNEL)
-    command = Path(sys.executable).with_name("jupyter-book")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", root]
+    command += ["-W", "-n", "--keep-going", *(["--all"] if every else [])]
     failed = subprocess.call(
-        [command, "build", root, "--all", "-W", "-n", "--keep-going"],
-        env=environment,
+        command,
+        env=environment(root),
+        close_fds=False,  # it holds the lock, too
     )
     if failed:
         sys.exit("The book was not built: the errors are above.")
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Return the variables that Jupyter Book and the kernels get."""
+    ipython = root / "_build" / "ipython"
+    profile = ipython / "profile_default"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "ipython_kernel_config.py").write_text(KERNEL)
+    variables = {**os.environ, **ENVIRONMENT, "IPYTHONDIR": str(ipython)}
+    variables.pop("QUICK", None)
+    return variables
+
+
+def only_pages(
+    root: Path, before: dict[str, str], now: dict[str, str]
+) -> bool:
+    """Return whether nothing has changed but what pages say.
+
+    Without digests of a build before, everything counts as changed.
+    """
+    texts = {page.relative_to(root).as_posix() for page in pages(root)}
+    changed = {name for name in now if now[name] != before.get(name)}
+    return before.keys() == now.keys() and changed <= texts
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Return a hash of every file that the book can be made of."""
+    return {
+        file.relative_to(root).as_posix(): sha256(
+            file.read_bytes()
+        ).hexdigest()
+        for file in sources(root)
+    }
 
 
 def sources(root: Path) -> list[Path]:
@@ -101,15 +162,17 @@ def sources(root: Path) -> list[Path]:
 
 def digest(files: list[Path]) -> str:
     """Return a hash over the names and the contents of files."""
-    whole = hashlib.sha256()
+    whole = sha256()
     for file in files:
         whole.update(str(file).encode())
-        whole.update(hashlib.sha256(file.read_bytes()).digest())
+        whole.update(sha256(file.read_bytes()).digest())
     return whole.hexdigest()
 
 
 def drop_outdated(root: Path) -> None:
     """Drop each cached result whose imported modules or pins have changed."""
+    from jupyter_cache import get_cache
+
     state = root / "_build" / "executed.json"
     before = json.loads(state.read_text()) if state.exists() else {}
     now = {str(file): digest(imports(file, root)) for file in pages(root)}
@@ -122,8 +185,14 @@ def drop_outdated(root: Path) -> None:
 
 
 def pages(root: Path) -> list[Path]:
-    """Return the pages and the labs."""
-    return [*root.glob("book/*.md"), *root.glob("notebooks/*.ipynb")]
+    """Return the pages and the labs that _toc.yml lists."""
+    listed = LISTED.findall((root / "_toc.yml").read_text(encoding="utf-8"))
+    found = [*root.glob("book/*.md"), *root.glob("notebooks/*.ipynb")]
+    return [
+        file
+        for file in found
+        if file.relative_to(root).with_suffix("").as_posix() in listed
+    ]
 
 
 def imports(page: Path, root: Path) -> list[Path]:

@@ -2,10 +2,12 @@
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from diffusion_lite.elbo import denoising_loss
 from diffusion_lite.explorables.explorable import (
     Explorable,
     floats,
@@ -134,8 +136,8 @@ def train_snapshots(
     net = MLP(width=width)
     run = train(
         net,
+        partial(denoising_loss, schedule=schedule),
         points,
-        schedule,
         steps=max(steps),
         batch_size=512,
         lr=1e-2,
@@ -144,7 +146,7 @@ def train_snapshots(
     kept = [(0, copy.deepcopy(net))]
     for state in run:
         if state.step == max(steps):
-            kept.append((state.step, state.ema.module))
+            kept.append((state.step, state.ema))
         elif state.step in steps:
             kept.append((state.step, copy.deepcopy(net)))
     return [(step, each.cpu().requires_grad_(False)) for step, each in kept]

@@ -49,11 +49,12 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
     schedule = cosine_schedule(config["T"])
     bound = 2.5 if points else 1.0  # of the data
 
+    loss = partial(denoising_loss, schedule=schedule)
+
     def sample(state, n: int, generator: torch.Generator) -> Tensor:
         eps_model = clamp_x_0(state.ema, schedule, -bound, bound)
         x_T = torch.randn(n, *task.data.shape[1:], generator=generator)
-        run = ddpm_sample(eps_model, x_T, schedule, generator=generator)
-        return last(run)
+        return last(ddpm_sample(eps_model, x_T, schedule, generator=generator))
 
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
         few = task.data[:10_000]
@@ -64,7 +65,6 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
         }
         return elbo_terms(state.ema, x, schedule, **kwargs).sum()
 
-    loss = partial(denoising_loss, schedule=schedule)
     states = train(model, loss, task.data, **_loop(config), **run)
     return Learner(states, sample, nll, parts=(model,), passes=config["T"])
 
@@ -120,7 +120,7 @@ def flow(task: Task, config: dict, **run) -> Learner:
     model = Flow(shape, config["layers"], config["width"])
     level = 0.0 if isinstance(task, Ring) else 1 / 8
 
-    def loss(model: Flow, x: Tensor, *, generator: torch.Generator) -> Tensor:
+    def loss(model: Flow, x: Tensor, generator: torch.Generator) -> Tensor:
         u = torch.rand(x.shape, generator=generator) - 0.5
         return flow_loss(model, x + level * u)
 

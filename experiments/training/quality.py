@@ -34,7 +34,6 @@ from diffusion_lite.training import last, train
 
 SEEDS = (0, 1, 2)
 SCHEDULE = cosine_schedule(100)
-LOSS = partial(denoising_loss, schedule=SCHEDULE)
 SECONDS = 60.0
 
 
@@ -74,7 +73,7 @@ def eight_modes_run(seed: int) -> tuple[float, float]:
     begin = time.perf_counter()
     run = train(
         MLP(),
-        LOSS,
+        partial(denoising_loss, schedule=SCHEDULE),
         points,
         steps=2000,
         batch_size=1024,
@@ -97,11 +96,11 @@ def digits_training(seed: int, steps: int, labelled: bool):
     """Return the lab's run on the digits, with or without their labels."""
     torch.manual_seed(seed)
     data = digits()
-    images, labels = data.train_images, data.train_labels
+    rows = (data.train_images, data.train_labels)
     return train(
         UNet(num_classes=10 if labelled else None),
-        LOSS,
-        (images, labels) if labelled else images,
+        partial(denoising_loss, schedule=SCHEDULE),
+        rows if labelled else rows[:1],
         steps=steps,
         batch_size=64,
         lr=2e-3,

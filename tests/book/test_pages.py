@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import build
 from artwork import STATIC, draw
 from window import serve
 
@@ -41,41 +42,101 @@ def address():
     server.server_close()
 
 
-def pages():
+def built():
     """The built pages, as addresses within the book; test_slides has more."""
     found = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
-    return sorted(
+    return {
         p.as_posix()
         for p in found
         if p.parts[0] != "slides" and not p.parts[0].startswith("_")
-    )
+    }
 
 
 # ---- the book ----------------------------------------------------------
 
+CHAPTERS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.md"))
+LIVE = [stem for stem in CHAPTERS if stem != "07_families"]
+PAGES = sorted(
+    page.relative_to(ROOT).with_suffix(".html").as_posix()
+    for page in build.pages(ROOT)
+)
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("origin", ["file", "http"])
-def test_no_page_has_a_fault(visit, address, origin, mode):
-    window = visit(mode)
-    found = {}
-    for page in pages():
-        faults = window.open(f"{address[origin]}/{page}").faults()
-        if faults:
-            found[page] = faults
-    report = [f"{page}: {fault}" for page in found for fault in found[page]]
+
+def wrong(window, page):
+    """What is wrong in both modes with a page, loaded once in one of them."""
+    found = []
+    for _ in range(2):
+        found += window.faults()
+        other = "light" if window.mode == "dark" else "dark"
+        window.turn(other)
+    return [*found, *without_live_figure(window, page)]
+
+
+def without_live_figure(window, page):
+    """What is wrong with the live figure of a page that should have one."""
+    folder, stem = Path(page).parent.name, Path(page).stem
+    if folder != "book" or stem not in LIVE:
+        return []
+    live = window.page.locator("figure.live > .explorable")
+    live.first.wait_for()
+    names = live.evaluate_all("all => all.map(e => e.dataset.name)")
+    failed = window.page.locator(".explorable-failed").count()
+    expected = [stem.split("_", 1)[1]]
+    return [] if names == expected and not failed else [f"live: {names}"]
+
+
+def shut_out(window):
+    """What shuts a reader out of an open page, in both modes."""
+    found = window.barriers()
+    return found + window.turn("dark").barriers()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_in_a_folder_has_no_fault_and_shuts_nobody_out(
+    visit, address, page
+):
+    window = visit("light").open(f"{address['file']}/{page}")
+    # Last what shuts out: to look there, every fold is unfolded.
+    report = wrong(window, page) + shut_out(window)
     assert not report, "\n" + "\n".join(report)
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-def test_no_page_shuts_a_reader_out(visit, address, mode):
-    window = visit(mode)
-    report = [
-        f"{page}: {barrier}"
-        for page in pages()
-        for barrier in window.open(f"{address['file']}/{page}").barriers()
-    ]
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_on_a_server_has_no_fault(visit, address, page):
+    window = visit("dark").open(f"{address['http']}/{page}")
+    report = wrong(window, page)
     assert not report, "\n" + "\n".join(report)
+
+
+def test_what_the_builder_adds_has_no_fault(visit, address):
+    report = []
+    for page in sorted(built() - set(PAGES)):
+        for origin, mode in (("file", "light"), ("http", "dark")):
+            window = visit(mode).open(f"{address[origin]}/{page}")
+            report += wrong(window, page)
+            if origin == "file":
+                report += shut_out(window)
+    assert not report, "\n" + "\n".join(report)
+
+
+def test_every_page_is_built_and_not_one_more(address):
+    extra = {"index.html", "search.html", "genindex.html", "book/ledger.html"}
+    assert set(PAGES) <= built() <= {*PAGES, *extra}
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_page_follows_its_own_switch_of_mode(visit, address, mode):
+    window = visit(mode).open(f"{address['file']}/book/notation.html")
+    button = window.page.locator("button.theme-switch-button:visible")
+    other = "light" if mode == "dark" else "dark"
+    for _ in range(3):
+        button.first.click()
+        if window.page.evaluate("document.documentElement.dataset.mode") == (
+            other
+        ):
+            break
+    window.mode = other
+    assert window.faults() == []
 
 
 def test_the_film_plays_and_can_be_dragged(visit, address):
@@ -143,20 +204,6 @@ def test_the_first_tab_skips_to_the_text(visit, address):
 
 
 # ---- live figures ----------------------------------------------------------
-
-CHAPTERS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.md"))
-LIVE = [stem for stem in CHAPTERS if stem != "07_families"]
-
-
-@pytest.mark.parametrize("origin", ["file", "http"])
-@pytest.mark.parametrize("stem", LIVE)
-def test_a_chapter_has_its_live_figure(visit, address, stem, origin):
-    window = visit().open(f"{address[origin]}/book/{stem}.html")
-    live = window.page.locator("figure.live > .explorable")
-    live.first.wait_for()
-    names = live.evaluate_all("all => all.map(e => e.dataset.name)")
-    assert names == [stem.split("_", 1)[1]]
-    assert not window.page.locator(".explorable-failed").count()
 
 
 @pytest.mark.parametrize("stem", ["intro", *LIVE])

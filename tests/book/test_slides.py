@@ -74,6 +74,7 @@ def test_the_last_slide_says_what_is_what():
     assert "draw" not in slide.body
 
 
+@pytest.mark.browser
 def test_a_packed_deck_leads_nowhere_else(tmp_path):
     slides.pack(DECKS.parent, tmp_path)
     for stem in STEMS:

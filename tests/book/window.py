@@ -25,6 +25,12 @@ FLAGS = [
 ]
 LOCAL = re.compile(r"^(file:|data:|blob:|about:|http://127\.0\.0\.1:)")
 NOT_LOCAL = re.compile(r"^(?!file:|data:|blob:|about:|http://127\.0\.0\.1:)")
+TURN = """mode => {
+  localStorage.setItem("mode", mode);
+  localStorage.setItem("theme", mode);
+  document.documentElement.dataset.mode = mode;
+  document.documentElement.dataset.theme = mode;
+}"""
 NAMES = (
     "chromium",
     "chromium-browser",
@@ -126,7 +132,7 @@ class Visit:
 
     def open(self, url):
         self.noted.clear()
-        self.page.set_viewport_size({"width": WIDE, "height": 900})
+        self.size(WIDE)
         self.page.goto(url, wait_until="load")
         self.page.wait_for_function(  # index.html leads on to the first page
             "!document.querySelector('meta[http-equiv=refresh]')"
@@ -138,13 +144,26 @@ class Visit:
         )
         return self
 
+    def size(self, width):
+        """Make the window as wide as that."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+
+    def turn(self, mode):
+        """Show the open page in the other mode, as its own switch does."""
+        self.mode = mode
+        self.page.emulate_media(color_scheme=mode)
+        self.page.evaluate(TURN, mode)
+        self.page.evaluate("() => new Promise(requestAnimationFrame)")
+        return self
+
     def faults(self):
         """All that is wrong with the open page, in words."""
+        self.size(WIDE)
         found = self.page.evaluate(
             "mode => faults.onAWideScreen(mode)", self.mode
         )
         for width in (WIDE, PHONE, SMALL_PHONE):
-            self.page.set_viewport_size({"width": width, "height": 800})
+            self.size(width)
             wide = self.page.evaluate("() => faults.tooWide()")
             found += [f"at {width} px: {fault}" for fault in wide]
         self.page.evaluate("() => new Promise(requestAnimationFrame)")
@@ -152,7 +171,9 @@ class Visit:
 
     def barriers(self):
         """What axe-core finds in the open page, every fold unfolded."""
-        self.page.evaluate(axe())
+        self.size(WIDE)
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(axe())
         found = self.page.evaluate("() => faults.barriers()")
         return [*self.noted, *found]
 

@@ -2,14 +2,14 @@
 
 Each hands in a wrong answer to forward-1. ``TARGETS`` are the places that it
 would like to read or spoil; what it finds it raises, so that the test reads
-it among the grader's notes. Outside a jail none of them goes further than
+it among the grader's notes. Outside a sandbox none of them goes further than
 its first lines.
 """
 
 GUARD = """
 import os, resource
-assert os.getpid() == 1
-assert "Seccomp:\\t2" in open("/proc/self/status").read()
+assert os.getpid() == 2
+assert "NoNewPrivs:\\t1" in open("/proc/self/status").read()
 assert resource.getrlimit(resource.RLIMIT_AS)[0] < 2**40
 """
 
@@ -48,7 +48,7 @@ exercises.Verdict = trial.Refused = Right
 trial.EXERCISES.clear()
 trial.expect = trial.near = lambda *given, **named: True
 torch.equal = torch.allclose = lambda *given: True
-torch.Tensor.__eq__ = torch.Tensor.__le__ = lambda *given: True
+torch.Tensor.__le__ = lambda *given: torch.ones(1).bool()
 builtins.abs = lambda x: 0
 """
 
@@ -62,7 +62,7 @@ LEAVE = [
 KILL = """
 import os, signal
 done = []
-for pid in [-1, 0, os.getppid(), *range(2, 40_000)]:
+for pid in [-1, 0, *range(3, 40_000)]:
     if pid != os.getpid():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -94,14 +94,18 @@ for top in TARGETS:
         attempt(os.mkdir, os.path.join(path, "new"))
         attempt(write, os.path.join(path, "new.txt"))
         attempt(os.symlink, path, os.path.join(path, "link"))
+for setting in ("kernel/core_pattern", "vm/swappiness", "kernel/pid_max"):
+    try: open(f"/proc/sys/{setting}", "r+").close(); done.append(setting)
+    except OSError: pass
 raise RuntimeError(f"spoilt {done}")
 """
 
 SPY = """
-import os
+import os, sys
 found = []
 for top in TARGETS:
     for folder, _, names in os.walk(top):
+        if folder.startswith((sys.prefix, sys.base_prefix)): continue
         for name in names:
             try: found.append(open(os.path.join(folder, name)).read(9))
             except (OSError, UnicodeDecodeError): pass
@@ -113,36 +117,67 @@ raise RuntimeError(f"read {found}, holds {sorted(os.environ)}")
 CALL_HOME = """
 import socket
 done = []
-for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
-    try: done.append(socket.socket(family))
+for target in [*TARGETS, "1.1.1.1:53", "/run/docker.sock", "\\0abstract"]:
+    try:
+        if ":" in target:
+            host, port = target.split(":")
+            end = socket.create_connection((host, int(port)), timeout=2)
+        else:
+            end = socket.socket(socket.AF_UNIX)
+            end.connect(target)
+        done.append(target)
     except OSError: pass
-a, b = socket.socketpair()
-for end in (a, b):
-    try: end.connect("/run/docker.sock"); done.append(end)
-    except OSError: pass
-raise RuntimeError(f"opened {done}")
+raise RuntimeError(f"reached {done}, "
+    f"has {[name for _, name in socket.if_nameindex()]}")
 """
 
 FORK = """
-import ctypes, os, subprocess, threading
-done = []
-for what in (os.fork, os.forkpty, lambda: subprocess.run(["true"]),
-    lambda: os.posix_spawn("/bin/true", ["true"], {}),
-    lambda: os.execv("/bin/true", ["true"])):
-    try: done.append(what())
+import os, signal
+for number in range(1, 65):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+while True:
+    try:
+        if os.fork() == 0: os.setsid()
     except OSError: pass
-libc = ctypes.CDLL(None)
-for call in (57, 58, 435):
-    if libc.syscall(call, 0, 0) > 0: done.append(call)
-stop, threads = threading.Event(), 0
+"""
+
+THREADS = """
+import threading
 threading.stack_size(32768)
+stop, threads = threading.Event(), 0
 try:
     while threads < 10_000:
         threading.Thread(target=stop.wait, daemon=True).start()
         threads += 1
+    stop.wait(5)
 except RuntimeError: pass
 stop.set()
-raise RuntimeError(f"started {done}, threads below 1000: {threads < 1000}")
+raise RuntimeError(f"threads below 1000: {threads < 1000}")
+"""
+
+SHARE = """
+import os, time
+for _ in range(2):
+    if os.fork() == 0:
+        held = bytearray(b"x" * (MEMORY * 2 // 5))
+        time.sleep(600)
+held = bytearray(b"x" * (MEMORY * 2 // 5))
+time.sleep(600)
+""".replace("MEMORY", "resource.getrlimit(resource.RLIMIT_AS)[0]")
+
+TAKE_CORES = """
+import os, time
+os.sched_setaffinity(0, range(os.cpu_count()))
+time.sleep(600)
+"""
+
+LINGER = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(600)
+    os._exit(0)
 """
 
 EAT = """
@@ -161,10 +196,15 @@ try:
         with open(f"large_{files}", "wb") as file: file.write(bytes(2**26))
         files += 1
 except OSError: pass
-try: os.memfd_create("more"); files += 1000
+more = []
+try:
+    while len(more) < 1000:
+        more.append(os.memfd_create("more"))
+        while os.write(more[-1], bytes(2**20)): pass
 except OSError: pass
+files += sum(os.fstat(each).st_size for each in more) // 2**26
 raise RuntimeError(f"below 5 GB: {kept * 2**26 < 5e9}, "
-    f"files below 1 GB: {files < 16}")
+    f"files below 2 GB: {files < 32}")
 """
 
 HANG = """
@@ -216,7 +256,8 @@ check("forward-1", wrong)
 
 STUTTER = """
 import time
-from diffusion_lite.exercises import check, wire
+from diffusion_lite.exercises import check
+from diffusion_lite_classroom import wire
 send = wire.Pipe.send
 def twice(self, message):
     if "value" in message: time.sleep(0.1); send(self, message)
@@ -227,7 +268,8 @@ check("forward-1", lambda c, t, schedule: 0.5)
 
 ASK_BACK = """
 import gc
-from diffusion_lite.exercises import check, remote
+from diffusion_lite.exercises import check
+from diffusion_lite_classroom import remote
 def wrong(c, t, schedule):
     (peer,) = [e for e in gc.get_objects() if type(e) is remote.Peer]
     heard = []
@@ -260,9 +302,13 @@ HOSTILE = {
     "injects": INJECT,
     "kills": KILL,
     "leaves": LEAVE,
+    "lingers": LINGER,
     "peeks": PEEK,
     "redefines": REDEFINE,
+    "shares": SHARE,
     "spies": SPY,
     "spoils": SPOIL,
     "stutters": STUTTER,
+    "takes_cores": TAKE_CORES,
+    "threads": THREADS,
 }

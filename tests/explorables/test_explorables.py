@@ -551,6 +551,7 @@ def drag_the_first_slider(window):
 
 @browser
 @each_figure
+@pytest.mark.clock
 def test_sixty_frames_a_second_while_dragging(show, name, capsys):
     """The best of three, for other programs run beside this one."""
     found = []
@@ -591,6 +592,7 @@ LONG_TASKS = """() => new Promise(done => {
 
 
 @browser
+@pytest.mark.clock
 @pytest.mark.parametrize("stem", ["intro", *CHAPTERS])
 def test_a_figure_in_the_book_is_soon_ready(visit, stem, capsys):
     """The best of three, for other programs run beside this one."""

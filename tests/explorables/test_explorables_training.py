@@ -406,6 +406,7 @@ def test_the_cover_plays_by_itself_unless_asked_for_less(opened, cover):
 
 
 @browser
+@pytest.mark.clock
 def test_two_thousand_points_flow_at_sixty_frames(opened, capsys):
     """The best of three, for other programs run beside this one."""
     page = opened()

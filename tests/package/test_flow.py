@@ -8,7 +8,7 @@ import torch
 from diffusion_lite.data import eight_modes
 from diffusion_lite.flow import Coupling, Flow, flow_loss
 from diffusion_lite.networks import MLP, UNet
-from diffusion_lite.training import fit
+from diffusion_lite.training import train
 
 
 def flow(shape=(2,), layers=4, width=16):
@@ -87,9 +87,9 @@ def test_every_parameter_learns(generator):
     model = Flow((2,), layers=4, width=32)
     before = [p.clone() for p in model.parameters()]
     x = mixture.sample(4000, generator=generator).float()
-    run = fit(
+    run = train(
         model,
-        lambda x_0: flow_loss(model, x_0),
+        flow_loss,
         x,
         steps=200,
         batch_size=256,

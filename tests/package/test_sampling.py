@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections import deque
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from diffusion_lite.posterior import (
 )
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample, ddpm_step
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from diffusion_lite.training import last
 
 SCHEDULE = linear_schedule(100)
 
@@ -34,10 +34,6 @@ def exact(mixture, schedule):
 
 def noise(n, generator, dim=1):
     return torch.randn(n, dim, generator=generator, dtype=torch.float64)
-
-
-def last(states):
-    return deque(states, maxlen=1)[0]
 
 
 def recursion(mixture, schedule, variance, start):

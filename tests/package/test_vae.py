@@ -9,7 +9,7 @@ from torch import nn
 
 from diffusion_lite.data import eight_modes
 from diffusion_lite.networks import MLP, UNet
-from diffusion_lite.training import fit
+from diffusion_lite.training import train
 from diffusion_lite.vae import (
     VAE,
     picture_vae,
@@ -168,9 +168,9 @@ def test_every_parameter_learns(make, shape, generator):
     torch.manual_seed(0)
     model = make()
     before = [p.clone() for p in model.parameters()]
-    run = fit(
+    run = train(
         model,
-        lambda x_0: vae_loss(model, x_0, generator=generator),
+        vae_loss,
         torch.rand(200, *shape, generator=generator) - 0.5,
         steps=200,
         batch_size=64,

@@ -1,6 +1,7 @@
 """The build: what is executed again, and when the book is built at all."""
 
 import json
+import sys
 
 import nbformat
 import pytest
@@ -9,6 +10,7 @@ from jupyter_cache.base import CacheBundleIn
 from nbformat.v4 import new_code_cell, new_notebook
 
 import build
+import slides
 
 
 @pytest.fixture
@@ -16,6 +18,8 @@ def book(tmp_path):
     """Two labs: one leads to three modules, one to none of them."""
     files = {
         "requirements.txt": "torch==1\n",
+        "_toc.yml": "root: book/01_top\nchapters:\n"
+        "  - file: notebooks/a\n  - file: notebooks/b\n",
         "book/01_top.md": "from diffusion_lite.bottom import f\n",
         "diffusion_lite/bottom.py": "",
         "diffusion_lite/middle.py": "import diffusion_lite.bottom as b\n",
@@ -34,6 +38,16 @@ def book(tmp_path):
     write_lab(tmp_path, "a", "from diffusion_lite.top import f")
     write_lab(tmp_path, "b", "from diffusion_lite import (\n  other,\n)")
     return tmp_path
+
+
+def test_a_page_that_the_table_of_contents_lacks_is_left_alone(book):
+    (book / "book" / "draft.md").write_text("not yet")
+    write_lab(book, "draft", "1 / 0")
+    assert sorted(page.stem for page in build.pages(book)) == [
+        "01_top",
+        "a",
+        "b",
+    ]
 
 
 def write_lab(root, name, source):
@@ -158,8 +172,8 @@ def jupyter_book(book, monkeypatch):
     """Stand in for Jupyter Book: count its runs, and fail where told to."""
     runs = []
 
-    def call(command, env):
-        runs.append(env)
+    def call(command, env, close_fds):
+        runs.append((command, env))
         page = book / "_build" / "html" / "index.html"
         page.parent.mkdir(parents=True)
         page.touch()
@@ -169,7 +183,8 @@ def jupyter_book(book, monkeypatch):
     call.runs = runs
     monkeypatch.setattr(build, "ROOT", book)
     monkeypatch.setattr(build.subprocess, "call", call)
-    monkeypatch.setattr(build.slides, "make", lambda root: None)
+    monkeypatch.setattr(build, "execute", lambda root: None)
+    monkeypatch.setattr(slides, "make", lambda root: None)
     return call
 
 
@@ -178,15 +193,59 @@ def test_the_book_is_built_when_a_file_has_changed(
 ):
     monkeypatch.setenv("QUICK", "1")
     build.main()
-    assert len(jupyter_book.runs) == 1
-    assert "QUICK" not in jupyter_book.runs[0]
-    assert jupyter_book.runs[0]["TQDM_DISABLE"] == "1"
+    ((_, variables),) = jupyter_book.runs
+    assert "QUICK" not in variables
+    assert variables["TQDM_DISABLE"] == "1"
     build.main()
     assert len(jupyter_book.runs) == 1
     assert "index.html" in capsys.readouterr().out
     (book / "book" / "01_top.md").write_text("New words.")
     build.main()
     assert len(jupyter_book.runs) == 2
+
+
+def test_no_change_needs_nothing_of_what_builds(
+    book, jupyter_book, monkeypatch
+):
+    build.main()
+    for name in ("ledger", "slides", "execute", "jupyter_cache"):
+        monkeypatch.setitem(sys.modules, name, None)  # no import of it
+    build.main()
+    assert len(jupyter_book.runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "every"),
+    [
+        ("book/01_top.md", False),
+        ("notebooks/a.ipynb", False),
+        ("diffusion_lite/top.py", True),
+        ("_toc.yml", True),
+        ("book/new.md", True),
+        ("tests/test_top.py", True),
+    ],
+)
+def test_every_page_is_read_unless_only_pages_changed(
+    book, jupyter_book, changed, every
+):
+    build.main()
+    assert "--all" in jupyter_book.runs[0][0]
+    with (book / changed).open("a") as file:
+        file.write("\n")
+    build.main()
+    assert ("--all" in jupyter_book.runs[1][0]) == every
+
+
+def test_a_failed_build_hides_no_warning_from_the_next(book, jupyter_book):
+    build.main()
+    jupyter_book.status = 1
+    (book / "book" / "01_top.md").write_text("A fault.")
+    with pytest.raises(SystemExit, match="was not built"):
+        build.main()
+    with pytest.raises(SystemExit, match="was not built"):
+        build.main()
+    assert "--all" not in jupyter_book.runs[1][0]
+    assert "--all" in jupyter_book.runs[2][0]
 
 
 def test_a_page_that_is_gone_leaves_the_built_book(book, jupyter_book):

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from diffusion_lite.exercises.trial import tables
-from diffusion_lite.exercises.wire import (
+from diffusion_lite.schedules import Schedule
+from diffusion_lite_classroom.wire import (
     Lost,
     Pipe,
     Reader,
@@ -20,7 +21,6 @@ from diffusion_lite.exercises.wire import (
     failure,
     kind_named,
 )
-from diffusion_lite.schedules import Schedule
 
 
 class Peer:

@@ -1,10 +1,12 @@
 """Run a notebook's cells, then answer calls to the functions it hands in.
 
-This is the student's side, in a process of its own (see ``jail``). Nothing
+This is the student's side, in a process of its own (see ``sandbox``). Nothing
 here decides whether an answer is right, and nothing here is secret: the
 notebook shares this process, and may change all that is in it.
 """
 
+import json
+import sys
 from collections.abc import Callable
 from socket import socket
 
@@ -12,8 +14,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import diffusion_lite.exercises
-from diffusion_lite.exercises.remote import Peer, told
-from diffusion_lite.exercises.wire import Lost, Pipe, Writer
+from diffusion_lite_classroom.remote import Peer, told
+from diffusion_lite_classroom.sandbox import limits
+from diffusion_lite_classroom.wire import Lost, Pipe, Writer
 
 
 class HandedIn:
@@ -30,8 +33,9 @@ class Shell(InteractiveShell):
         """Do nothing: %matplotlib asks for it."""
 
 
-def main(number: int) -> None:
+def main(number: int, bounds: dict) -> None:
     """Serve the grader through the open file of this number."""
+    limits(**bounds)
     peer = Peer(Pipe(socket(fileno=number)))
     peer.pipe.send({"ready": True})
     try:
@@ -71,3 +75,7 @@ def stopped(shell: InteractiveShell, source: str) -> list | None:
     except BaseException as raised:  # the notebook may have changed anything
         error = raised
     return told(error) if error is not None else None
+
+
+if __name__ == "__main__":
+    main(*json.loads(sys.argv[1]))

@@ -1,21 +1,17 @@
-"""Grade a class: ``python -m diffusion_lite.exercises grade SUBMISSIONS``."""
+"""The command: ``python -m diffusion_lite_classroom SUBMISSIONS``."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from diffusion_lite.exercises import jail
-from diffusion_lite.exercises.grade import grade
-
-WITHOUT = "--without-isolation"
+from diffusion_lite_classroom import sandbox
+from diffusion_lite_classroom.grade import grade
 
 
 def parser() -> argparse.ArgumentParser:
     """Return what the command accepts."""
-    top = argparse.ArgumentParser(prog="python -m diffusion_lite.exercises")
-    command = top.add_subparsers(required=True).add_parser(
-        "grade",
-        help="grade a whole class",
+    command = argparse.ArgumentParser(
+        prog="python -m diffusion_lite_classroom",
         description="Run each student's notebooks, shut in, and check what "
         "they hand in. Stopped, it goes on where it was.",
     )
@@ -38,24 +34,19 @@ def parser() -> argparse.ArgumentParser:
         "--memory", type=float, default=4.0, help="how much, in GB (4)"
     )
     command.add_argument(
-        WITHOUT,
+        "--without-isolation",
         action="store_true",
-        help="let notebooks do what you may do: on a throw-away machine only",
+        help="let notebooks do all that you may do: in a throw-away container",
     )
-    return top
+    return command
 
 
 def main() -> int:
     """Grade a class; return the command's status."""
     given = parser().parse_args()
-    lacks = [] if given.without_isolation else jail.missing()
+    lacks = "" if given.without_isolation else sandbox.missing()
     if lacks:
-        print(
-            "This machine cannot shut a notebook in. It lacks "
-            f"{'; '.join(lacks)}.\nOn a machine or in a container that you "
-            f"throw away afterwards, give {WITHOUT}.",
-            file=sys.stderr,
-        )
+        print(lacks, file=sys.stderr)
         return 2
     settings = {
         "isolated": not given.without_isolation,

@@ -1,4 +1,4 @@
-"""Grade one notebook: run it in a jail, and check what it hands in.
+"""Grade one notebook: run it shut in, and check what it hands in.
 
 The checks run here. The notebook's process (``worker``) is asked for what
 its functions return, and for nothing else: it decides nothing, and knows
@@ -6,7 +6,6 @@ neither the seed nor what is expected. If it ends or hangs it is killed, and
 a new one runs the notebook again, without the cell that was to blame.
 """
 
-import ctypes
 import json
 import os
 import re
@@ -15,6 +14,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -24,12 +24,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from diffusion_lite.exercises import CHAPTERS, SECONDS, check, jail, names
-from diffusion_lite.exercises.remote import Peer
-from diffusion_lite.exercises.wire import Late, Lost, Pipe, Reader
+from diffusion_lite.exercises import CHAPTERS, SECONDS, check, names
+from diffusion_lite_classroom import sandbox
+from diffusion_lite_classroom.remote import Peer
+from diffusion_lite_classroom.wire import Late, Lost, Pipe, Reader
 
 LARGEST_NOTEBOOK = 20 * 2**20
 CELL_SECONDS = 60.0
+WATCH_SECONDS = 0.2
 START_SECONDS = 120.0
 RUNS = 6
 """How often a notebook is run again, because a part of it hangs or dies."""
@@ -142,35 +144,52 @@ def exercises_of(name: str, cells: list[str]) -> list[str]:
 
 
 class Worker:
-    """A notebook's process, from its start to its end."""
+    """A notebook's process, from its start to its end.
+
+    ``excess`` says what it had too much of, if it was stopped for that.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.cell = -1
+        self.cell, self.excess = -1, ""
         self.scratch = TemporaryDirectory(ignore_cleanup_errors=True)
         ours, theirs = socketpair()
         self.peer = Peer(Pipe(ours))
         self.process = subprocess.Popen(
-            jail.command(
-                asdict(settings)
-                | {"pipe": theirs.fileno(), "scratch": self.scratch.name}
-            ),
+            command(settings, theirs.fileno(), self.scratch.name),
             pass_fds=[theirs.fileno()],
             cwd=self.scratch.name,
-            env=surroundings(self.scratch.name),
+            env=sandbox.surroundings(self.scratch.name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         theirs.close()
+        self.over = threading.Event()
+        self.watcher = threading.Thread(target=self.watch, args=[settings])
+        if settings.isolated:
+            self.watcher.start()
 
     def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.over.set()
+        if self.watcher.ident:
+            self.watcher.join()
         self.process.kill()
         self.process.wait()
         self.peer.pipe.end.close()
         self.scratch.cleanup()
+
+    def watch(self, settings: Settings) -> None:
+        """Stop the process once all that it started takes too much."""
+        cores = os.sched_getaffinity(0)
+        while not self.over.wait(WATCH_SECONDS):
+            found = sandbox.excess(self.process.pid, settings.memory, cores)
+            if found:
+                self.excess = found
+                self.process.kill()
+                return
 
     def run(self, cells: list, skip: list, ends: float) -> tuple[dict, list]:
         """Run the cells; return what is handed in, and what went wrong.
@@ -210,22 +229,15 @@ class Worker:
         return answers, errors
 
 
-def surroundings(scratch: str) -> dict[str, str]:
-    """Return the environment of a notebook's process: nothing of ours."""
-    return {
-        "HOME": scratch,
-        "IPYTHONDIR": f"{scratch}/ipython",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": f"{scratch}/matplotlib",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PATH": "/usr/bin:/bin",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": str(jail.PACKAGE.parent),
-        "QUICK": "1",
-        "TMPDIR": scratch,
-    }
+def command(settings: Settings, pipe: int, scratch: str) -> list[str]:
+    """Return the command that starts a notebook's process."""
+    start = []
+    if settings.isolated:
+        start = sandbox.bubblewrap(scratch, settings.fonts)
+    bounds = asdict(settings)
+    del bounds["fonts"]
+    worker = ["-m", "diffusion_lite_classroom.worker"]
+    return [*start, *sandbox.PYTHON, *worker, json.dumps([pipe, bounds])]
 
 
 def int_below(value: object, end: int) -> int:
@@ -299,7 +311,9 @@ def blame(worker: Worker, lost: Lost, stopped: dict[int, str]) -> None:
     if worker.cell < 0:
         raise RuntimeError(f"A notebook's process does not start: {lost}")
     why = "The process of the whole notebook ended here."
-    if isinstance(lost, Late):
+    if worker.excess:
+        why = f"It was stopped: {worker.excess}."
+    elif isinstance(lost, Late):
         why = "It did not end in time, and was stopped."
     stopped[worker.cell] = why
 
@@ -341,8 +355,6 @@ def settle(core: int | None) -> None:
     if sys.platform == "linux":
         import resource
 
-        dumpable = 4
-        ctypes.CDLL(None).prctl(dumpable, 0, 0, 0, 0)
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (OWN_MEMORY, most))
         os.sched_setaffinity(0, {core})

@@ -1,7 +1,7 @@
 """Grade a class: every notebook of every student, and go on after each.
 
 Each notebook is graded by a process of its own (``examine``), which starts
-the notebook's in a jail. Whatever becomes of either, the next one is graded.
+the notebook's, shut in. Whatever becomes of either, the next one is graded.
 What is done is kept, so that a run that was stopped goes on where it was.
 """
 
@@ -22,8 +22,9 @@ from pathlib import Path
 
 import matplotlib
 
-from diffusion_lite.exercises import report
-from diffusion_lite.exercises.examine import (
+from diffusion_lite import exercises
+from diffusion_lite_classroom import report
+from diffusion_lite_classroom.examine import (
     Settings,
     Unreadable,
     examine_into,
@@ -73,8 +74,12 @@ def notebook(student: str, path: Path) -> Notebook:
 @cache
 def checks() -> bytes:
     """Return the source of all checks: if they change, all is graded anew."""
-    here = sorted(Path(__file__).parent.glob("*.py"))
-    return b"".join(path.read_bytes() for path in here)
+    folders = (Path(exercises.__file__).parent, Path(__file__).parent)
+    return b"".join(
+        path.read_bytes()
+        for folder in folders
+        for path in sorted(folder.glob("*.py"))
+    )
 
 
 def students(submissions: Path) -> list[Path]:
@@ -174,7 +179,7 @@ class Class:
     ) -> Generator[Notebook]:
         """Yield each notebook when its process has ended."""
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["diffusion_lite.exercises.examine"])
+        context.set_forkserver_preload(["diffusion_lite_classroom.examine"])
         free, waiting = cores(), waiting[::-1]
         running: dict[int, tuple] = {}
         try:

@@ -1,6 +1,6 @@
 """Grade a class of 60, ten of them hostile; print who was harmed, and time.
 
-``python benchmarks/grading.py`` builds the class in _build/grading: 50
+``python classroom/class_of_60.py`` builds the class in _build/grading: 50
 students hand in a lab each, with right answers, wrong ones, and stubs; ten
 hand in one of ``tests/classroom/hostile.py``.
 Honest students are harmed if one
@@ -61,7 +61,7 @@ def main() -> None:
         due |= malicious(f"hostile_{number}", name)
     files = digests()
     start = time.monotonic()
-    command = [sys.executable, "-m", "diffusion_lite.exercises", "grade"]
+    command = [sys.executable, "-m", "diffusion_lite_classroom"]
     command += [str(PLACE / "submissions"), "--out", str(PLACE / "results")]
     subprocess.run(command, check=True)
     seconds = time.monotonic() - start
