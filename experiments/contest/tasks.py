@@ -70,7 +70,7 @@ class Handwriting:
 
     def fresh(self, n: int, generator: torch.Generator) -> Tensor:
         """Sample n training pictures, their classes random as a model's."""
-        return sample_batch(self.data, n, generator)
+        return sample_batch((self.data,), n, generator)[0]
 
     def features(self, x: Tensor) -> Tensor:
         """Return what the distances are taken in, (N, 64).

@@ -133,7 +133,8 @@ def test_what_a_lab_imports_is_installed(student):
     lines = (student / "requirements.txt").read_text().splitlines()
     pinned = [line for line in lines if line and line[0] not in "#."]
     known = {Requirement(line).name for line in pinned}
-    known = {{"pillow": "PIL"}.get(name, name) for name in known}
+    modules = {"pillow": "PIL", "scikit-learn": "sklearn"}
+    known = {modules.get(name, name) for name in known}
     known |= {"diffusion_lite", *sys.stdlib_module_names}
     for path in student.glob("notebooks/*.ipynb"):
         for cell in read(path).cells:
