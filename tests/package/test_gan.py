@@ -241,7 +241,7 @@ def test_a_regularised_game_comes_near_the_ring(generator):
     apart = {}
     for game in run:
         if game.step in (1, 600):
-            drawn = game.ema.module.sample(2000, generator=generator)
+            drawn = game.ema.sample(2000, generator=generator)
             apart[game.step] = float(energy_distance(drawn, real))
     assert apart[600] < 0.02 < apart[1]
 
