@@ -727,8 +727,8 @@ def test_a_spy_reads_nothing(targets, monkeypatch):
         ("asks_back", "it stops with RuntimeError: heard []"),
         ("peeks", "it stops with RuntimeError: sees [] and []"),
         ("injects", "</dd><script>alert(1)</script>"),
-        ("redefines", "the variance, taken step by step"),
-        ("stutters", "the variance, taken step by step"),
+        ("redefines", "the variance is wrong: yours 0.5, should be"),
+        ("stutters", "the variance is wrong: yours 0.5, should be"),
     ],
     ids=lambda text: text.split()[0],
 )
