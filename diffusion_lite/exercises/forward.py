@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -13,7 +12,6 @@ from diffusion_lite.exercises.trial import (
     advising,
     exercise,
     expect,
-    looked_for,
     near,
     versus,
 )
@@ -30,7 +28,15 @@ def another_variance(trial: Trial) -> str:
     """Hold the variance of x_t against one taken step by step."""
     for T in (20, 100, 1000):
         schedule = some_schedule(trial, T)
-        given = c, t, _ = told_apart(trial, schedule)
+        given = c, t, _ = trial.told_apart(
+            lambda T=T, schedule=schedule: (
+                trial.uniform(2.0, 9.0),
+                trial.integer(T // 5, T // 2),
+                schedule,
+            ),
+            step_by_step,
+            2e-3,
+        )
         got, want = trial.number(*given), step_by_step(*given)
         close = " Is it simulated? The formula is exact."
         trial.agrees(
@@ -48,17 +54,6 @@ def step_by_step(c: float, t: int, schedule: Schedule) -> float:
     for beta in schedule.beta[1 : t + 1].tolist():
         c = (1 - beta) * c + beta
     return c
-
-
-def told_apart(trial: Trial, schedule: Schedule) -> tuple:
-    """Return c, t and the schedule, where no two mistakes come to one."""
-    while True:
-        t = trial.integer(schedule.T // 5, schedule.T // 2)
-        given = (trial.uniform(2.0, 9.0), t, schedule)
-        values = [float(m(*given)) for m in looked_for("forward-1")]
-        pairs = combinations([step_by_step(*given), *values], 2)
-        if all(abs(one - other) > 2e-3 for one, other in pairs):
-            return given
 
 
 @exercise("forward-2")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Real
 
 import numpy as np
@@ -208,6 +209,20 @@ class Trial:
             told = self.looks_like(got, made, min(share, 1e-4))
             told = told or otherwise
             raise Refused(f"{where}: {both}{told}")
+
+    def told_apart(
+        self, some: Callable[[], tuple], right: Callable, apart: float
+    ) -> tuple:
+        """Return what some() gives where all mistakes and right differ.
+
+        The numbers that they come to are further apart than that.
+        """
+        while True:
+            given = some()
+            answers = [right, *looked_for(self.name)]
+            numbers = sorted(float(answer(*given)) for answer in answers)
+            if all(high - low > apart for low, high in pairwise(numbers)):
+                return given
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number by chance, evenly from low to high."""

@@ -70,12 +70,12 @@ def without_its_sign(x, net):
 
 
 def first_entry_added(x, net):
-    """It looks like s and the 1 of the first entry."""
+    """It looks like s + 1: the first entry's factor, 1, has the log 0."""
     return _coupling(x, net, _right, lambda s, r: s + 1)
 
 
 def shift_for_scale(x, net):
-    """It looks like the shift."""
+    """It looks like r, the shift."""
     return _coupling(x, net, _right, lambda s, r: r)
 
 
