@@ -35,7 +35,7 @@ def the_embedding_of_time(trial: Trial) -> str:
         expect(
             near(emb[:, :h] ** 2 + emb[:, h:] ** 2, 1.0),
             "The squares of a sine and its cosine must have the sum 1: are "
-            f"their frequencies the same?{named}",
+            "their frequencies the same?",
         )
         i = torch.arange(h, dtype=torch.float64)
         angle = torch.outer(t.double(), 10 ** (-4 * i / h))

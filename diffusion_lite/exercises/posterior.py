@@ -27,8 +27,8 @@ def by_bayes(
 ) -> tuple[float, float]:
     """Return mean and variance of q(x_s | x_t, x_0), on a grid of x_s."""
     a_s, a_t = (float(schedule.alpha_bar[u]) for u in (s, t))
-    middle, width = a_s**0.5 * x_0, (1 - a_s) ** 0.5
-    x_s = torch.linspace(-12, 12, 20_001, dtype=torch.float64) * width + middle
+    middle, std = a_s**0.5 * x_0, (1 - a_s) ** 0.5
+    x_s = torch.linspace(-12, 12, 20_001, dtype=torch.float64) * std + middle
     keep = a_t / a_s
     log_p = -((x_s - middle) ** 2) / (2 * (1 - a_s))
     log_p = log_p - (x_t - keep**0.5 * x_s) ** 2 / (2 * (1 - keep))
@@ -38,7 +38,7 @@ def by_bayes(
 
 
 def two_ends(trial: Trial, t: int, schedule: Schedule) -> tuple:
-    """Return an x_0 and an x_t that a walk may have."""
+    """Return an x_0 and an x_t that a path may have."""
     x_0, a_t = trial.uniform(0.5, 2.0), float(schedule.alpha_bar[t])
     return x_0, a_t**0.5 * x_0 - trial.uniform(0.5, 2.0) * (1 - a_t) ** 0.5
 

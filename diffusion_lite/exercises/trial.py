@@ -361,16 +361,6 @@ def versus(yours: float, right: float) -> str:
     return f"yours {mine}, should be {its}."
 
 
-def looks_like(
-    got: float | Tensor, mistakes: dict, share: float = 1e-4
-) -> str:
-    """Return the name of the mistake whose value was got, as a sentence."""
-    for name, value in mistakes.items():
-        if near(got, value, share):
-            return f" It looks like {name}."
-    return ""
-
-
 def shown(given: tuple) -> str:
     """Return what is given in a few words."""
     words = []

@@ -112,8 +112,19 @@ def a_sum_over_D(model, x_0, schedule, generator):
 
 
 def a_variance(model, x_0, schedule, generator):
-    """It looks like a variance"""
+    """It looks like a variance, which does not see a mean."""
     return _loss(model, x_0, schedule, generator, mean=torch.var)
+
+
+def root_of_the_mean(model, x_0, schedule, generator):
+    """It looks like the root of the mean square."""
+    return _loss(
+        model,
+        x_0,
+        schedule,
+        generator,
+        mean=lambda error: error.square().mean().sqrt(),
+    )
 
 
 def no_square(model, x_0, schedule, generator):
