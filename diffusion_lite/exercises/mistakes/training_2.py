@@ -56,12 +56,6 @@ def leaves_after_the_first(means, weights, d):
         break
 
 
-def all_but_the_last(means, weights, d):
-    """the last has not"""
-    for mean, weight in zip(means[:-1], weights[:-1], strict=True):
-        mean.lerp_(weight, 1 - d)
-
-
 def spoils_the_last_weight(means, weights, d):
     """It changes the weights"""
     for mean, weight in zip(means, weights, strict=True):

@@ -8,14 +8,14 @@ def _sample(
     x,
     schedule,
     generator,
-    times,
+    times=None,
     without=(1,),
     power=0.5,
     ask=0,
     noise_of=torch.randn,
     kept=True,
 ):
-    for t in times:
+    for t in times or range(schedule.T, 0, -1):
         eps = eps_model(x, torch.full((len(x),), t + ask))
         noise = (1 - schedule.alpha_bar[t]).sqrt()
         x_s = (x - schedule.beta[t] / noise * eps) / schedule.alpha[t].sqrt()
@@ -27,86 +27,61 @@ def _sample(
 
 
 def stops_early(eps_model, x, schedule, generator):
-    """it asks the network at t ="""
+    """it asks the network at the wrong t"""
     return _sample(eps_model, x, schedule, generator, range(schedule.T, 1, -1))
 
 
 def starts_late(eps_model, x, schedule, generator):
-    """it asks the network at t ="""
+    """it asks the network at the wrong t"""
     return _sample(
         eps_model, x, schedule, generator, range(schedule.T - 1, 0, -1)
     )
 
 
 def forwards(eps_model, x, schedule, generator):
-    """it asks the network at t ="""
+    """it asks the network at the wrong t"""
     return _sample(eps_model, x, schedule, generator, range(1, schedule.T + 1))
 
 
 def asks_one_early(eps_model, x, schedule, generator):
-    """it asks the network at t ="""
-    times = range(schedule.T, 0, -1)
-    return _sample(eps_model, x, schedule, generator, times, ask=-1)
-
-
-def _all_times(schedule):
-    return range(schedule.T, 0, -1)
+    """it asks the network at the wrong t"""
+    return _sample(eps_model, x, schedule, generator, ask=-1)
 
 
 def noise_at_the_end(eps_model, x, schedule, generator):
     """The last step, from 1 to 0, must add no noise"""
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, without=())
+    return _sample(eps_model, x, schedule, generator, without=())
 
 
 def no_noise_at_the_wrong_end(eps_model, x, schedule, generator):
     """there is no noise."""
-    times = _all_times(schedule)
-    return _sample(
-        eps_model, x, schedule, generator, times, without=(schedule.T,)
-    )
-
-
-def no_noise_at_both_ends(eps_model, x, schedule, generator):
-    """In the step from 12 to 11 there is no noise."""
-    times, without = _all_times(schedule), (1, schedule.T)
-    return _sample(eps_model, x, schedule, generator, times, without=without)
+    return _sample(eps_model, x, schedule, generator, without=(schedule.T,))
 
 
 def no_noise_too_soon(eps_model, x, schedule, generator):
     """In the step from 2 to 1 there is no noise."""
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, without=(1, 2))
+    return _sample(eps_model, x, schedule, generator, without=(1, 2))
 
 
 def no_noise(eps_model, x, schedule, generator):
     """Take the noise from the generator that is given"""
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, without=times)
+    return _sample(eps_model, x, schedule, generator, without=range(99))
 
 
 def beta_without_root(eps_model, x, schedule, generator):
     """Is beta there without its root?"""
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, power=1)
+    return _sample(eps_model, x, schedule, generator, power=1)
 
 
 def stays_where_it_is(eps_model, x, schedule, generator):
     """Take the noise from the generator that is given"""
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, kept=False)
+    return _sample(eps_model, x, schedule, generator, kept=False)
 
 
 def asks_about_the_start(eps_model, x, schedule, generator):
     """x stays where it is."""
     start = x
-    return _sample(
-        lambda _, t: eps_model(start, t),
-        x,
-        schedule,
-        generator,
-        _all_times(schedule),
-    )
+    return _sample(lambda _, t: eps_model(start, t), x, schedule, generator)
 
 
 def one_noise_for_a_point(eps_model, x, schedule, generator):
@@ -115,8 +90,7 @@ def one_noise_for_a_point(eps_model, x, schedule, generator):
     def noise_of(shape, generator):
         return torch.randn(shape[0], 1, generator=generator)
 
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, noise_of=noise_of)
+    return _sample(eps_model, x, schedule, generator, noise_of=noise_of)
 
 
 def uniform_noise(eps_model, x, schedule, generator):
@@ -125,8 +99,7 @@ def uniform_noise(eps_model, x, schedule, generator):
     def noise_of(shape, generator):
         return 12**0.5 * (torch.rand(shape, generator=generator) - 0.5)
 
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, noise_of=noise_of)
+    return _sample(eps_model, x, schedule, generator, noise_of=noise_of)
 
 
 def noise_with_a_mean(eps_model, x, schedule, generator):
@@ -135,38 +108,27 @@ def noise_with_a_mean(eps_model, x, schedule, generator):
     def noise_of(shape, generator):
         return 0.3 + torch.randn(shape, generator=generator)
 
-    times = _all_times(schedule)
-    return _sample(eps_model, x, schedule, generator, times, noise_of=noise_of)
+    return _sample(eps_model, x, schedule, generator, noise_of=noise_of)
 
 
 def moved_at_the_end(eps_model, x, schedule, generator):
-    """do no more"""
-    return 5 + _sample(eps_model, x, schedule, generator, _all_times(schedule))
+    """do no more than go to its mean"""
+    return 5 + _sample(eps_model, x, schedule, generator)
 
 
 def chance_of_its_own(eps_model, x, schedule, generator):
     """Take the noise from the generator that is given"""
     own = torch.Generator().manual_seed(0)
-    return _sample(eps_model, x, schedule, own, _all_times(schedule))
+    return _sample(eps_model, x, schedule, own)
 
 
 def one_time_for_all(eps_model, x, schedule, generator):
     """a tensor (B,) of whole numbers"""
-    return _sample(
-        lambda x, t: eps_model(x, t[:1]),
-        x,
-        schedule,
-        generator,
-        _all_times(schedule),
-    )
+    return _sample(lambda x, t: eps_model(x, t[:1]), x, schedule, generator)
 
 
 def a_number_for_the_time(eps_model, x, schedule, generator):
     """a tensor (B,) of whole numbers"""
     return _sample(
-        lambda x, t: eps_model(x, int(t[0])),
-        x,
-        schedule,
-        generator,
-        _all_times(schedule),
+        lambda x, t: eps_model(x, int(t[0])), x, schedule, generator
     )
