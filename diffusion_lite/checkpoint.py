@@ -231,7 +231,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from None
 
 
-def _check_same_run(run: Run, saved: dict, path: str | Path) -> None:
+def _check_same_run(
+    run: Run, saved: dict[str, object], path: str | Path
+) -> None:
     now = asdict(run)
     other = [
         f"{key} was {saved.get(key)}, now {now[key]}"
@@ -256,7 +258,7 @@ def _check_same_model(
             )
 
 
-def _shapes(state: TrainingState) -> dict[str, tuple]:
+def _shapes(state: TrainingState) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes that a checkpoint of the state has."""
     shapes = {key: tuple(x.shape) for key, x in _weights(state).items()}
     shapes["generator"] = tuple(torch.Generator().get_state().shape)

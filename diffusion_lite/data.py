@@ -82,8 +82,11 @@ def _random_rows(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return n rows of two uniform and of two normal numbers."""
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
-    kwargs = {"generator": generator, "dtype": torch.float64}
-    return torch.rand(n, 2, **kwargs), torch.randn(n, 2, **kwargs)
+    double = torch.float64
+    return (
+        torch.rand(n, 2, generator=generator, dtype=double),
+        torch.randn(n, 2, generator=generator, dtype=double),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +191,11 @@ def _picture_files(folder: Path) -> list[Path]:
         raise FileNotFoundError(f"there is no folder {folder}")
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder, and {folder} is a file")
-    kinds = Image.registered_extensions()
-    kinds = {end for end, kind in kinds.items() if kind in Image.OPEN}
+    kinds = Image.registered_extensions().items()
+    ends = {end for end, kind in kinds if kind in Image.OPEN}
     found = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
     shown = [p for p in found if not any(n[0] == "." for n in p.parts)]
-    pictures = [p for p in shown if p.suffix.lower() in kinds]
+    pictures = [p for p in shown if p.suffix.lower() in ends]
     return sorted(pictures, key=Path.as_posix)
 
 

@@ -77,12 +77,11 @@ def with_consensus(velocity: Velocity, gamma: float) -> Velocity:
     def agreed(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             at = [x.detach().clone().requires_grad_() for x in (theta, psi)]
-            speed = sum(v.square().sum() for v in velocity(*at)) / 2
-            slopes = torch.autograd.grad(speed, at)
-        return tuple(
-            v - gamma * slope
-            for v, slope in zip(velocity(theta, psi), slopes, strict=True)
-        )
+            d_theta, d_psi = velocity(*at)
+            speed = (d_theta.square().sum() + d_psi.square().sum()) / 2
+            slope_theta, slope_psi = torch.autograd.grad(speed, at)
+        d_theta, d_psi = velocity(theta, psi)
+        return d_theta - gamma * slope_theta, d_psi - gamma * slope_psi
 
     return agreed
 
@@ -109,7 +108,7 @@ def alternating_step(
 
 
 def orbit(
-    step: Callable,
+    step: Callable[[Velocity, Tensor, Tensor, float], tuple[Tensor, Tensor]],
     velocity: Velocity,
     start: tuple[float, float],
     h: float,
@@ -124,11 +123,11 @@ def orbit(
         raise ValueError(
             f"h must be above 0 and steps at least 1, got {h} and {steps}"
         )
-    point = tuple(torch.tensor(x, dtype=torch.float64) for x in start)
-    points = [torch.stack(point)]
+    theta, psi = torch.tensor(start, dtype=torch.float64)
+    points = [torch.stack([theta, psi])]
     for _ in range(steps):
-        point = step(velocity, *point, h)
-        points.append(torch.stack(point))
+        theta, psi = step(velocity, theta, psi, h)
+        points.append(torch.stack([theta, psi]))
     return torch.stack(points)
 
 

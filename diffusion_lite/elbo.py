@@ -247,13 +247,13 @@ def elbo_loss(
 
 
 def denoising_loss(
-    eps_model: Callable,
+    eps_model: Callable[..., Tensor],
     x_0: Tensor,
     y: Tensor | None = None,
     *,
     schedule: Schedule,
     generator: torch.Generator,
-    loss: Callable = simple_loss,
+    loss: Callable[..., Tensor] = simple_loss,
 ) -> Tensor:
     """Return the loss of a batch at random t and eps, a scalar.
 

@@ -60,11 +60,8 @@ def jensen_shannon(
     Book: eq-jensen-shannon, eq-value-at-best.
     Source: Goodfellow et al. 2014, theorem 1.
     """
-    halves = [
-        _kl_to_middle(p, q, n, generator)
-        for p, q in ((data, model), (model, data))
-    ]
-    return sum(halves) / 2
+    kl_data = _kl_to_middle(data, model, n, generator)
+    return (kl_data + _kl_to_middle(model, data, n, generator)) / 2
 
 
 def _kl_to_middle(

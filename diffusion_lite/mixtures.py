@@ -69,7 +69,8 @@ class GaussianMixture:
 
         Noising changes the eigenvalues only.
         """
-        return torch.linalg.eigh(self.covariances)
+        values, vectors = torch.linalg.eigh(self.covariances)
+        return values, vectors
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples, (n, D).
@@ -198,18 +199,21 @@ class GaussianMixture:
             ValueError: n < 2, or t out of 0..T.
         """
         steps = _steps(t, n, schedule)
-        values = [
-            self.eps_variance(q_t.sample(n, generator=generator), s, schedule)
-            for s, q_t in self._noised_at(steps, schedule)
-        ]
-        values = torch.stack(values)
+        values = torch.stack(
+            [
+                self._eps_variances(n, s, schedule, generator)
+                for s in steps.flatten().tolist()
+            ]
+        )
         error = values.std(1) / n**0.5
         return values.mean(1).reshape(steps.shape), error.reshape(steps.shape)
 
-    def _noised_at(self, steps: Tensor, schedule: Schedule) -> list:
-        return [
-            (s, self.noised(s, schedule)) for s in steps.flatten().tolist()
-        ]
+    def _eps_variances(
+        self, n: int, t: int, schedule: Schedule, generator: torch.Generator
+    ) -> Tensor:
+        """Return Var(eps | x_t) at n samples of x_t: (n,)."""
+        x_t = self.noised(t, schedule).sample(n, generator=generator)
+        return self.eps_variance(x_t, t, schedule)
 
     def _at_alpha_bar(self, x: Tensor, alpha_bar: Tensor) -> "_Marginal":
         """Evaluate the mixture, noised to alpha_bar (B, 1), at x (B, D)."""

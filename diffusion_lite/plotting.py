@@ -12,10 +12,10 @@ import re
 import sys
 from collections.abc import Sequence
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import torch
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
@@ -74,7 +74,7 @@ background: url($sprite) 0 0 / 100% calc(100% * $frames)"></div>
 </script>
 </div>""")
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "figure.facecolor": "none",
     "figure.figsize": (5.6, 2.3),
     "figure.constrained_layout.use": True,
@@ -110,7 +110,7 @@ STYLE = {
 
 def use_book_style() -> None:
     """Set the style, and in a notebook show figures as inline SVG."""
-    mpl.rcParams.update(STYLE)
+    style.use(STYLE)
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     if shell is not None:
@@ -131,7 +131,7 @@ def to_svg(figure: Figure) -> str:
     Raises:
         ValueError: the figure has no description yet: call describe.
     """
-    words = figure.get_label()
+    words = str(figure.get_label())
     if not words:
         raise ValueError("a figure needs describe(figure, text) first")
     file = io.StringIO()
