@@ -102,9 +102,6 @@ class Schedule:
         a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t), each (B, 1, ..., 1)
         with like's dtype and device, or (1, 1, ..., 1) for a single t.
         Source: Ho et al. 2020, eq. 4.
-
-        Raises:
-            ValueError: t is out of lowest..T, or not one for each row.
         """
         a, s = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
         return at(a, t, like, lowest), at(s, t, like, lowest)
@@ -197,9 +194,6 @@ def linear_schedule(
     log alpha_bar joined by straight lines between the thousand steps.
     Book: eq-linear-schedule, eq-respaced-beta. Source: Ho et al. 2020,
     section 4; Nichol and Dhariwal 2021, eq. 19.
-
-    Raises:
-        ValueError: T < 1, or beta_1 or beta_T outside (0, 1).
     """
     _at_least_one_step(T)
     _check_inside_0_1(beta_1=beta_1, beta_T=beta_T)
@@ -233,9 +227,6 @@ def cosine_schedule(
     alpha_bar_t = f(t) / f(0), f(t) = cos((t/T + s) / (1 + s) pi/2)^2, but
     no beta is larger than beta_max.
     Book: eq-cosine-schedule. Source: Nichol and Dhariwal 2021, eq. 17.
-
-    Raises:
-        ValueError: T < 1, s < 0, or beta_max outside (0, 1).
     """
     _check_cosine(T, s, beta_max)
     u = torch.arange(T + 1, dtype=torch.float64) / T
