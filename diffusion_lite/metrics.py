@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import batch, same_shape
 from diffusion_lite.data import digits
 from diffusion_lite.mixtures import GaussianMixture
 
@@ -64,13 +64,13 @@ def mode_weights(x: Tensor, mixture: GaussianMixture) -> Tensor:
 
 def total_variation(p: Tensor, q: Tensor) -> Tensor:
     """Return half of sum |p - q| over K classes: from 0 to 1."""
-    _check_same_shape(p, q)
+    same_shape("p", p, "q", q)
     return (p - q).abs().sum() / 2
 
 
 def modes_lost(shares: Tensor, weights: Tensor) -> int:
     """Return how many modes have less than a tenth of their weight."""
-    _check_same_shape(shares, weights)
+    same_shape("shares", shares, "weights", weights)
     return int((shares < weights / 10).sum())
 
 
@@ -205,14 +205,6 @@ def _pictures(images: Tensor) -> Tensor:
             f"images must be (B, 1, 8, 8), got {tuple(images.shape)}"
         )
     return images.detach().cpu().float()
-
-
-def _check_same_shape(p: Tensor, q: Tensor) -> None:
-    if p.shape != q.shape:
-        raise ValueError(
-            "p and q must have one shape, got "
-            f"{tuple(p.shape)} and {tuple(q.shape)}"
-        )
 
 
 def _check_pair(x: Tensor, y: Tensor) -> None:

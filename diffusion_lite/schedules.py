@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -200,8 +201,8 @@ def linear_schedule(
     beta = torch.linspace(beta_1, beta_T, 1000, dtype=torch.float64)
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
     place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T
-    strides = _joined_by_lines(log_alpha_bar, place).diff()
-    return Schedule.from_betas(-strides.expm1())
+    strides = np.interp(place, range(1001), log_alpha_bar)
+    return Schedule.from_betas(-torch.from_numpy(strides).diff().expm1())
 
 
 def _check_inside_0_1(**values: float) -> None:
@@ -210,13 +211,6 @@ def _check_inside_0_1(**values: float) -> None:
             raise ValueError(
                 f"{name} must lie strictly between 0 and 1, got {value:g}"
             )
-
-
-def _joined_by_lines(values: Tensor, place: Tensor) -> Tensor:
-    """Return values at places between the whole numbers, interpolated."""
-    below = place.long().clamp(max=len(values) - 2)
-    rise = values[below + 1] - values[below]
-    return values[below] + (place - below) * rise
 
 
 def cosine_schedule(
@@ -228,19 +222,13 @@ def cosine_schedule(
     no beta is larger than beta_max.
     Book: eq-cosine-schedule. Source: Nichol and Dhariwal 2021, eq. 17.
     """
-    _check_cosine(T, s, beta_max)
+    _at_least_one_step(T)
+    _check_inside_0_1(beta_max=beta_max)
+    if not s >= 0:
+        raise ValueError(f"s must be at least 0, got {s:g}")
     u = torch.arange(T + 1, dtype=torch.float64) / T
     f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
     return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))
-
-
-def _check_cosine(T: int, s: float, beta_max: float) -> None:
-    _at_least_one_step(T)
-    if not s >= 0 or not 0 < beta_max < 1:
-        raise ValueError(
-            "s must be at least 0 and beta_max inside (0, 1), got "
-            f"s = {s:g}, beta_max = {beta_max:g}"
-        )
 
 
 def _at_least_one_step(T: int) -> None:
