@@ -281,9 +281,9 @@ def test_a_regularised_game_comes_near_the_ring(generator):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"steps": 0}, "steps must be above 0, got 0"),
-        ({"batch_size": 0}, "batch_size must be above 0, got 0"),
-        ({"lr": -1.0}, "lr must be above 0, got -1"),
+        ({"steps": 0}, "got steps = 0"),
+        ({"batch_size": 0}, "batch_size = 0, lr"),
+        ({"lr": -1.0}, "lr = -1"),
         ({"gamma": -0.1}, "gamma must not be negative, got -0.1"),
     ],
 )

@@ -289,6 +289,8 @@ def test_named_schedules_check_their_own_arguments():
         linear_schedule(beta_T=1.0)
     with pytest.raises(ValueError, match=r"beta_1 must lie .* got 0"):
         linear_schedule(T=100, beta_1=0.0)
-    for wrong in ({"s": -0.1}, {"beta_max": 1.0}, {"beta_max": 0.0}):
-        with pytest.raises(ValueError, match="s must be at least 0"):
-            cosine_schedule(100, **wrong)
+    with pytest.raises(ValueError, match=r"s must be at least 0, got -0\.1"):
+        cosine_schedule(s=-0.1)
+    for wrong in (0.0, 1.0):
+        with pytest.raises(ValueError, match="beta_max must lie strictly"):
+            cosine_schedule(beta_max=wrong)
