@@ -22,6 +22,7 @@ from diffusion_lite.metrics import (
     real_floor,
     total_variation,
 )
+from mutants import mutant
 
 
 def normal(n, d, generator):
@@ -179,6 +180,11 @@ def test_precision_and_recall_of_one_law_are_near_one(generator):
     assert precision_recall(x, x) == (1.0, 1.0)
 
 
+@mutant(
+    "precision and recall exchanged",
+    precision_recall,
+    lambda right, x, data: right(x, data)[::-1],
+)
 def test_precision_sees_what_is_invented_recall_what_is_missing(generator):
     mixture = eight_modes()
     data = mixture.sample(2000, generator=generator)
