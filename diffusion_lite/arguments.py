@@ -7,6 +7,7 @@ every step of a loop, and asking there would make a GPU wait.
 """
 
 import operator
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -110,7 +111,7 @@ def class_labels(labels: Tensor, n: int) -> None:
     )
 
 
-def _whole(t: object, allowed: str) -> int:
+def _whole(t: SupportsIndex, allowed: str) -> int:
     if isinstance(t, bool):
         raise ValueError(f"t must be {allowed}, got {t!r}")
     try:

@@ -77,12 +77,11 @@ def with_consensus(velocity: Velocity, gamma: float) -> Velocity:
     def agreed(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             at = [x.detach().clone().requires_grad_() for x in (theta, psi)]
-            speed = sum(v.square().sum() for v in velocity(*at)) / 2
-            slopes = torch.autograd.grad(speed, at)
-        return tuple(
-            v - gamma * slope
-            for v, slope in zip(velocity(theta, psi), slopes, strict=True)
-        )
+            d_theta, d_psi = velocity(*at)
+            speed = (d_theta.square().sum() + d_psi.square().sum()) / 2
+            slope_theta, slope_psi = torch.autograd.grad(speed, at)
+        d_theta, d_psi = velocity(theta, psi)
+        return d_theta - gamma * slope_theta, d_psi - gamma * slope_psi
 
     return agreed
 
@@ -109,26 +108,22 @@ def alternating_step(
 
 
 def orbit(
-    step: Callable,
+    step: Callable[[Velocity, Tensor, Tensor, float], tuple[Tensor, Tensor]],
     velocity: Velocity,
     start: tuple[float, float],
     h: float,
     steps: int,
 ) -> Tensor:
-    """Return where the game goes, in float64: (steps + 1, 2).
-
-    Raises:
-        ValueError: h is not positive, or steps < 1.
-    """
+    """Return where the game goes, in float64: (steps + 1, 2)."""
     if not h > 0 or steps < 1:
         raise ValueError(
             f"h must be above 0 and steps at least 1, got {h} and {steps}"
         )
-    point = tuple(torch.tensor(x, dtype=torch.float64) for x in start)
-    points = [torch.stack(point)]
+    theta, psi = torch.tensor(start, dtype=torch.float64)
+    points = [torch.stack([theta, psi])]
     for _ in range(steps):
-        point = step(velocity, *point, h)
-        points.append(torch.stack(point))
+        theta, psi = step(velocity, theta, psi, h)
+        points.append(torch.stack([theta, psi]))
     return torch.stack(points)
 
 
@@ -169,8 +164,5 @@ def bowl_loss(theta: Tensor, t: int, schedule: Schedule) -> Tensor:
     snr_t theta^2: this model's best denoiser is (x_t - sqrt(alpha_bar_t)
     theta) / sqrt(1 - alpha_bar_t), linear in theta.
     Book: eq-dirac-bowl.
-
-    Raises:
-        ValueError: t out of 1..T.
     """
     return schedule.snr[one_step(t, 1, schedule.T)] * theta**2

@@ -1,6 +1,7 @@
 """A normalizing flow: an invertible map to noise, and an exact log p(x)."""
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ class Coupling(nn.Module):
     ``mask`` is 1 on the half that is read and stays: (D,).
     Book: eq-coupling. Source: Dinh et al. 2017, eq. 7 and 8.
     """
+
+    mask: Tensor
 
     def __init__(self, mask: Tensor, width: int) -> None:
         super().__init__()
@@ -75,7 +78,7 @@ class Flow(nn.Module):
                 f"x must be (B, {', '.join(map(str, self.shape))}), got "
                 f"{tuple(x.shape)}"
             )
-        h, log_det = x.flatten(1), 0.0
+        h, log_det = x.flatten(1), x.new_zeros(len(x))
         for coupling in self.couplings:
             h, more = coupling(h)
             log_det = log_det + more
@@ -84,7 +87,7 @@ class Flow(nn.Module):
     def inverse(self, z: Tensor) -> Tensor:
         """Return the x that forward maps to z: (B, *shape)."""
         for coupling in reversed(self.couplings):
-            z = coupling.inverse(z)
+            z = cast(Coupling, coupling).inverse(z)
         return z.reshape(-1, *self.shape)
 
     def log_prob(self, x: Tensor) -> Tensor:

@@ -69,14 +69,11 @@ class GaussianMixture:
 
         Noising changes the eigenvalues only.
         """
-        return torch.linalg.eigh(self.covariances)
+        values, vectors = torch.linalg.eigh(self.covariances)
+        return values, vectors
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Return n samples, (n, D).
-
-        Raises:
-            ValueError: n < 1.
-        """
+        """Return n samples, (n, D)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         k = torch.multinomial(
@@ -114,9 +111,6 @@ class GaussianMixture:
         mu_k), covariances beta_t G_k.
         Book: eq-reverse-mixture.
         Shapes: x_t (D,); t in 1..T.
-
-        Raises:
-            ValueError: x_t is not (D,) and finite, or t out of 1..T.
         """
         row = _rows("x_t, as one row,", batch("x_t", x_t)[None], self.dim)
         t = one_step(t, 1, schedule.T)
@@ -193,23 +187,23 @@ class GaussianMixture:
         inner variance is exact; the outer mean is over n samples of x_t, and
         the error is its standard error. For t (M,) both have shape (M,).
         Book: eq-floor.
-
-        Raises:
-            ValueError: n < 2, or t out of 0..T.
         """
         steps = _steps(t, n, schedule)
-        values = [
-            self.eps_variance(q_t.sample(n, generator=generator), s, schedule)
-            for s, q_t in self._noised_at(steps, schedule)
-        ]
-        values = torch.stack(values)
+        values = torch.stack(
+            [
+                self._eps_variances(n, s, schedule, generator)
+                for s in steps.flatten().tolist()
+            ]
+        )
         error = values.std(1) / n**0.5
         return values.mean(1).reshape(steps.shape), error.reshape(steps.shape)
 
-    def _noised_at(self, steps: Tensor, schedule: Schedule) -> list:
-        return [
-            (s, self.noised(s, schedule)) for s in steps.flatten().tolist()
-        ]
+    def _eps_variances(
+        self, n: int, t: int, schedule: Schedule, generator: torch.Generator
+    ) -> Tensor:
+        """Return Var(eps | x_t) at n samples of x_t: (n,)."""
+        x_t = self.noised(t, schedule).sample(n, generator=generator)
+        return self.eps_variance(x_t, t, schedule)
 
     def _at_alpha_bar(self, x: Tensor, alpha_bar: Tensor) -> "_Marginal":
         """Evaluate the mixture, noised to alpha_bar (B, 1), at x (B, D)."""
@@ -257,9 +251,6 @@ def kl_to_normal(
     trapezoid rule on a grid of 20,001 points that reaches 12 standard
     deviations, of the widest component, beyond the outermost means.
     Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
-
-    Raises:
-        ValueError: the mixture is not 1-D, or the variance not positive.
     """
     _check_line(mixture, variance)
     reach = 12 * float(mixture.covariances.max().sqrt())

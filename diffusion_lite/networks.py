@@ -219,7 +219,7 @@ class Attention(nn.Module):
         return (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
 
 
-def _check_input(x_t: Tensor, t: Tensor, shape: tuple) -> None:
+def _check_input(x_t: Tensor, t: Tensor, shape: tuple[int, ...]) -> None:
     """Check that x_t is (B, *shape), with -1 for any size, and t (B,)."""
     same = len(x_t.shape) == 1 + len(shape) and all(
         want in (-1, size)

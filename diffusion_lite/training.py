@@ -113,11 +113,12 @@ def optimizer_step(
     loss.backward()
     norm = nn.utils.clip_grad_norm_(group["params"], 1.0)
     # The one time that the processor waits for a GPU.
-    value, norm = torch.stack([loss.detach(), norm]).tolist()
-    if not math.isfinite(value + norm):
+    both: list[float] = torch.stack([loss.detach(), norm]).tolist()
+    value, length = both
+    if not math.isfinite(value + length):
         raise FloatingPointError(
-            f"the loss is {value:g} and its gradient's length {norm:g}: lower "
-            f"lr (now {rate:g}), or look for huge values in the data"
+            f"the loss is {value:g} and its gradient's length {length:g}: "
+            f"lower lr (now {rate:g}), or look for huge values in the data"
         )
     group["lr"] = rate
     optimizer.step()
@@ -145,7 +146,8 @@ def update_ema(ema: nn.Module, model: nn.Module, n: int) -> None:
     Book: eq-ema. Source: Polyak and Juditsky 1992, for the idea.
     """
     decay = min(EMA_DECAY, (1 + n) / (10 + n)) if n else 0.0
-    mean, weights = list(ema.parameters()), list(model.parameters())
+    mean: list[Tensor] = list(ema.parameters())
+    weights: list[Tensor] = list(model.parameters())
     torch._foreach_lerp_(mean, weights, 1 - decay)
     for kept, buffer in zip(ema.buffers(), model.buffers(), strict=True):
         kept.copy_(buffer)

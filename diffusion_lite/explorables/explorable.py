@@ -3,6 +3,7 @@
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import torch
@@ -49,7 +50,7 @@ class Explorable(anywidget.AnyWidget):
     figure = Unicode().tag(sync=True)
     state = Dict().tag(sync=True)
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         if not hasattr(cls, "_esm"):  # anywidget subclasses a subclass again
             cls._esm = joined(Path(inspect.getfile(cls)).with_suffix(".js"))
         super().__init_subclass__(**kwargs)
@@ -96,7 +97,7 @@ def halves(x: Tensor) -> bytes:
     return x.detach().cpu().to(torch.float32).numpy().astype("<f2").tobytes()
 
 
-def network_data(*networks: nn.Module) -> dict:
+def network_data(*networks: nn.Module) -> dict[str, Any]:
     """Return the weights of networks of one shape, in half precision.
 
     Raises:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -88,7 +89,7 @@ def _check(mixture: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
             )
 
 
-def plane_mixture(mixture: GaussianMixture) -> dict[str, list | bytes]:
+def plane_mixture(mixture: GaussianMixture) -> dict[str, Any]:
     """Return a 2-D mixture as the script reads it."""
     variances = mixture.covariances.diagonal(dim1=1, dim2=2)
     return {
@@ -139,14 +140,14 @@ def train_snapshots(
         partial(denoising_loss, schedule=schedule),
         points,
         steps=max(steps),
-        batch_size=512,
+        batch_size=256,
         lr=1e-2,
         generator=generator,
     )
     kept = [(0, copy.deepcopy(net))]
     for state in run:
         if state.step == max(steps):
-            kept.append((state.step, state.ema))
+            kept.append((state.step, cast(MLP, state.ema)))
         elif state.step in steps:
             kept.append((state.step, copy.deepcopy(net)))
     return [(step, each.cpu().requires_grad_(False)) for step, each in kept]
