@@ -25,11 +25,11 @@ def what_a_code_costs(trial: Trial) -> str:
         given = mean, (half / 2).exp()
         got = trial.tensor(*given, shape=(4,))
         want = divergence_on_a_grid(*given)
-        mean, variance = (rounded(each[worst(got, want)]) for each in given)
+        at = [rounded(each[worst(got, want)]) for each in given]
         trial.agrees(
             got,
             want,
-            f"For the code with the mean {mean} and the variance {variance} "
+            f"For the code with the mean {at[0]} and the variance {at[1]} "
             "the divergence is wrong",
             lambda mistake, given=given: mistake(*given),
         )
@@ -177,7 +177,9 @@ def the_density_that_is_none(trial: Trial) -> str:
     return f"added up over a fine grid, two come to {' and '.join(masses)}."
 
 
-def a_flow(shear: float, scale: float) -> Callable:
+def a_flow(
+    shear: float, scale: float
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
     """Return a flow that multiplies one entry by about the scale."""
 
     def flow(x: Tensor) -> tuple[Tensor, Tensor]:

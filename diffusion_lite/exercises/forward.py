@@ -1,12 +1,12 @@
 """Checks of chapter 1: how a picture becomes noise."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from diffusion_lite.exercises.trial import (
+    Answer,
     Refused,
     Trial,
     advising,
@@ -225,7 +225,7 @@ def noise_has_its_moments(
     n, rest = len(ends), 1 - float(schedule.alpha_bar[-1])
     z, variance = ends / rest**0.5, float(ends.var())
 
-    def made(mistake: Callable) -> float:
+    def made(mistake: Answer) -> float:
         generator = torch.Generator().manual_seed(0)
         return float(mistake(0 * ends, schedule, generator).var())
 

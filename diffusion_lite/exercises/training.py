@@ -1,6 +1,6 @@
 """Checks of chapter 5: the loops that learn and that sample."""
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from scipy import stats
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from diffusion_lite.exercises.forward import some_schedule
 from diffusion_lite.exercises.trial import (
+    Answer,
     Refused,
     Trial,
     exercise,
@@ -58,7 +59,7 @@ def the_moving_mean(trial: Trial) -> str:
     moved_in_place(means, held, starts)
     for n in (0, 2):
 
-        def made(mistake: Callable, n: int = n) -> Tensor:
+        def made(mistake: Answer, n: int = n) -> Tensor:
             means = copies(starts)
             mistake(means, copies(weights), d)
             return means[n]
@@ -160,7 +161,7 @@ def are_times(t: Tensor, B: int) -> None:
 def steps_are_right(path: list[Tensor], schedule: Schedule) -> None:
     """Refuse a path from x_T to x_0 whose noise is wrong, or its last step."""
     noises = [
-        noise_of_step(*path[12 - t : 14 - t], t, schedule)
+        noise_of_step(path[12 - t], path[13 - t], t, schedule)
         for t in range(12, 1, -1)
     ]
     shape = torch.cat(noises)
@@ -173,7 +174,7 @@ def steps_are_right(path: list[Tensor], schedule: Schedule) -> None:
     end, want = path[12].flatten(), step_mean(path[11], 1, schedule).flatten()
     n = worst(end, want)
     expect(
-        abs(end[n] - want[n]) < 1e-4,
+        bool(abs(end[n] - want[n]) < 1e-4),
         "The last step, from 1 to 0, must add no noise and do no more than "
         f"go to its mean: {versus(end[n], want[n])}",
     )
@@ -263,9 +264,11 @@ def the_loss_that_is_wrong(trial: Trial) -> str:
     return "the times, what the network sees, and the loss of one that says 1."
 
 
-def loss_and_inputs(trial: Trial, x_0: Tensor, schedule: Schedule) -> tuple:
+def loss_and_inputs(
+    trial: Trial, x_0: Tensor, schedule: Schedule
+) -> tuple[Any, ...]:
     """Return the loss of a network that says 1, and the x_t and t it gets."""
-    asked: list = []
+    asked: list[tuple[Tensor, Tensor]] = []
     weight = torch.ones((), requires_grad=True)
 
     def says_1(x_t: Tensor, t: Tensor) -> Tensor:
@@ -302,7 +305,7 @@ def is_the_mean_square(
     A mistake has noise of its own, and x_0 is so far from 0 that all differ.
     """
 
-    def made(mistake: Callable) -> float:
+    def made(mistake: Answer) -> Any:
         return mistake(
             lambda x_t, t: torch.ones_like(x_t),
             x_0,
