@@ -65,7 +65,7 @@ scripts: ## lint and type-check the live figures' scripts; needs node
 clean: ## remove everything that was generated, but not .venv
 	rm -rf _build book/ledger.md .coverage* .pytest_cache .ruff_cache
 
-.venv/.installed: requirements.txt pyproject.toml
+.venv/.installed: requirements.txt pyproject.toml classroom/pyproject.toml
 	@[ "$$($(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' \
 	  2>/dev/null)" = True ] || { echo "Diffusion Lite needs Python 3.11 or" \
 	  "newer, and '$(PYTHON)' is not one: install it, or name another, as in" \

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from scipy import stats
 from torch import nn
 
 from diffusion_lite.exercises.trial import (
@@ -110,6 +109,8 @@ def keeps_the_mean(
 @exercise("gan-3")
 def is_it_a_difference(trial: Trial) -> str:
     """Hold mean and half width against SciPy's paired interval."""
+    from scipy import stats
+
     for n, apart in ((5, 2.0), (10, -2.0), (30, 1.0)):
         luck = 3 * trial.normal(n)
         a, b = luck + trial.normal(n) + apart, luck + trial.normal(n)

@@ -1,7 +1,6 @@
 """Checks of chapter 5: the loops that learn and that draw."""
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from diffusion_lite.exercises.forward import some_schedule
@@ -346,6 +345,8 @@ def come_alike(t: Tensor, T: int) -> None:
 
     One in a million that are drawn rightly is refused.
     """
+    from scipy import stats
+
     counts = t.bincount(minlength=T + 1)[1:]
     expect(
         stats.chisquare(counts.numpy()).pvalue > 1e-6,
