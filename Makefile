@@ -63,7 +63,7 @@ scripts: ## lint and type-check the live figures' scripts; needs node
 	cd tools/scripts && npm ci --no-audit --no-fund && npm run lint && npm run types
 
 clean: ## remove everything that was generated, but not .venv
-	rm -rf _build book/ledger.md .coverage* .pytest_cache .ruff_cache
+	rm -rf _build book/api.md book/ledger.md .coverage* .pytest_cache .ruff_cache
 
 .venv/.installed: requirements.txt pyproject.toml classroom/pyproject.toml
 	@[ "$$($(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' \

@@ -258,6 +258,7 @@ def solution_book(root: Path, source: Path) -> None:
     config = yaml.safe_load((root / "_config.yml").read_text())
     config["title"] += ": solutions"
     config["execute"] = {"execute_notebooks": "off"}
+    config["sphinx"]["local_extensions"] = {"api": str(root / "tools")}
     (source / "_config.yml").write_text(yaml.safe_dump(config))
 
 
