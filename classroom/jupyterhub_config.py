@@ -1,7 +1,7 @@
 """A JupyterHub for one course, on one machine.
 
     make student
-    .venv/bin/pip install -r classroom/hub.txt
+    .venv/bin/pip install -e './classroom[hub]'
     CLASS_PASSWORD=... .venv/bin/jupyterhub -f classroom/jupyterhub_config.py
 
 Students open port 8000 of the machine, choose a name, and give the password.

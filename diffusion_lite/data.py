@@ -107,6 +107,7 @@ def load_pictures(folder: str | Path, size: int, channels: int = 1) -> Tensor:
     that says which and why; files of other kinds are passed over.
 
     Raises:
+        ModuleNotFoundError: there is no Pillow: it is in the extra ``labs``.
         FileNotFoundError: there is no such folder.
         ValueError: folder is a file, or has no picture that can be read;
             size is not even, whole and at least 4; channels is not 1 or 3.
@@ -146,7 +147,7 @@ def _is_whole(number: object) -> bool:
 
 def _picture_files(folder: Path) -> list[Path]:
     """Return where in a folder the pictures are, to go by their names."""
-    from PIL import Image
+    from PIL import Image  # in the extra: labs
 
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder}")

@@ -2,7 +2,8 @@
 
 Each function takes arrays and an ``ax``, plots, and returns the ``ax``.
 ``use_book_style`` makes figures inline SVG whose text and axes take the
-page's own colour, so one figure serves light and dark.
+page's own colour, so one figure serves light and dark. It needs the extra
+``labs``, which has matplotlib and pillow.
 """
 
 import html
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from matplotlib import style
+from matplotlib import style  # in the extra: labs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor

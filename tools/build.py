@@ -1,9 +1,10 @@
 """Build the book into _build/html, and execute what has to be executed.
 
-``python tools/build.py`` makes the equation ledger, drops outdated results
-from the execution cache, executes what has none (execute.py: side by side, as
-many at once as there are cores, or as JOBS says), runs Jupyter Book with
-warnings as errors, and makes the slides of the pages.
+``python tools/build.py`` makes the equation ledger and the API reference,
+drops outdated results from the execution cache, executes what has none
+(execute.py: side by side, as many at once as there are cores, or as JOBS
+says), runs Jupyter Book with warnings as errors, and makes the slides of the
+pages.
 
 Jupyter Book by itself builds too little. Its cache of results looks at the
 cells alone, so a change in diffusion_lite/ goes unnoticed: here a result lives
@@ -74,11 +75,13 @@ def make(root: Path) -> None:
     if page.exists() and before == digests(root):
         print("Nothing has changed since the last build.")
         return
+    import api
     import ledger
     import slides
 
     if faults := ledger.write(root):
         sys.exit("The equation ledger does not balance:\n" + "\n".join(faults))
+    api.write(root)
     now = digests(root)
     built.unlink(missing_ok=True)
     drop_outdated(root)

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,8 +97,8 @@ def student(root: Path, folder: Path) -> None:
         nbformat.write(lab, folder / "notebooks" / path.name)
     build_wheel(root, folder)
     (wheel,) = folder.glob("*.whl")
-    needed = student_requirements((root / "requirements.txt").read_text())
-    (folder / "requirements.txt").write_text(f"{needed}\n./{wheel.name}\n")
+    needed = [*student_pins(root), f"./{wheel.name}", ""]
+    (folder / "requirements.txt").write_text("\n".join(needed))
     (folder / "README.md").write_text(STUDENT_README)
     for name in LICENSES:
         shutil.copy(root / name, folder)
@@ -134,11 +135,14 @@ def tags(cell: NotebookNode) -> set[str]:
     return set(cell.metadata.get("tags", []))
 
 
-def student_requirements(text: str) -> str:
-    """Return the paragraphs of requirements.txt that a lab needs."""
-    paragraphs = text.strip().split("\n\n")
-    needed = ("# Labs and live figures.", "# The package.")
-    return "\n\n".join(p for p in paragraphs if p.startswith(needed))
+def student_pins(root: Path) -> list[str]:
+    """Return the lines of the lock that pin the package's and labs' needs."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    lines = project["dependencies"] + project["optional-dependencies"]["labs"]
+    needed = {re.match(r"[\w-]+", line)[0] for line in lines}
+    lock = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lock if line.split("==")[0] in needed]
 
 
 def build_wheel(root: Path, folder: Path) -> None:
@@ -254,6 +258,7 @@ def solution_book(root: Path, source: Path) -> None:
     config = yaml.safe_load((root / "_config.yml").read_text())
     config["title"] += ": solutions"
     config["execute"] = {"execute_notebooks": "off"}
+    config["sphinx"]["local_extensions"] = {"api": str(root / "tools")}
     (source / "_config.yml").write_text(yaml.safe_dump(config))
 
 

@@ -1,7 +1,6 @@
 """Checks of chapter 6: a game, and whether a difference is one."""
 
 import torch
-from scipy import stats
 from torch import nn
 
 from diffusion_lite.exercises.trial import (
@@ -109,6 +108,8 @@ def keeps_the_mean(
 @exercise("gan-3")
 def is_it_a_difference(trial: Trial) -> str:
     """Hold mean and half width against SciPy's paired interval."""
+    from scipy import stats
+
     for n, apart in ((5, 2.0), (10, -2.0), (30, 1.0)):
         luck = 3 * trial.normal(n)
         a, b = luck + trial.normal(n) + apart, luck + trial.normal(n)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from diffusion_lite.exercises.forward import some_schedule
@@ -338,6 +337,8 @@ def come_alike(t: Tensor, T: int) -> None:
 
     One in a million that are sampled rightly is refused.
     """
+    from scipy import stats
+
     counts = t.bincount(minlength=T + 1)[1:]
     expect(
         stats.chisquare(counts.numpy()).pvalue > 1e-6,

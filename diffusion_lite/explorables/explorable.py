@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import anywidget
+import anywidget  # in the extra: labs
 import torch
 from torch import Tensor, nn
 from traitlets import Dict, Unicode

@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import test_dependencies
+
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 
 
@@ -18,6 +20,12 @@ def script():
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert len(blocks) == 1
     return blocks[0]
+
+
+def test_the_script_needs_no_extra():
+    modules = test_dependencies.imported(script())
+    hard = test_dependencies.LISTS[""]
+    assert not test_dependencies.strangers(modules, hard)
 
 
 def run(folder, launcher):

@@ -11,6 +11,11 @@ import bootstrap
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STAMP = Path(".venv", ".installed")
+PREREQUISITES = [
+    "requirements.txt",
+    "pyproject.toml",
+    "classroom/pyproject.toml",
+]
 
 
 @pytest.fixture
@@ -63,8 +68,10 @@ def test_make_refuses_an_old_or_missing_python(tmp_path, says):
     if says:
         python.write_text(f"#!/bin/sh\necho {says}\n")
         python.chmod(0o755)
-    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "classroom").mkdir()
+    for name in PREREQUISITES:
+        (tmp_path / name).touch()
     done = subprocess.run(
         ["make", "book", f"PYTHON={python}"],
         cwd=tmp_path,

@@ -21,6 +21,7 @@ def book(tmp_path):
         "_toc.yml": "root: book/01_top\nchapters:\n"
         "  - file: notebooks/a\n  - file: notebooks/b\n",
         "book/01_top.md": "from diffusion_lite.bottom import f\n",
+        "diffusion_lite/__init__.py": '"""0. ``bottom``  the ground"""',
         "diffusion_lite/bottom.py": "",
         "diffusion_lite/middle.py": "import diffusion_lite.bottom as b\n",
         "diffusion_lite/top.py": "from diffusion_lite import (\n  middle)\n",
@@ -208,7 +209,7 @@ def test_no_change_needs_nothing_of_what_builds(
     book, jupyter_book, monkeypatch
 ):
     build.main()
-    for name in ("ledger", "slides", "execute", "jupyter_cache"):
+    for name in ("api", "ledger", "slides", "execute", "jupyter_cache"):
         monkeypatch.setitem(sys.modules, name, None)  # no import of it
     build.main()
     assert len(jupyter_book.runs) == 1
