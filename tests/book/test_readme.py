@@ -10,7 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import diffusion_lite
 import test_dependencies
+from diffusion_lite.exercises import check
+from diffusion_lite.exercises.mistakes import posterior_1
 
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
 
@@ -75,3 +78,15 @@ def test_the_readme_names_only_files_that_exist():
         assert (root / link).exists(), link
     for image in re.findall(r'src="([^":]+)"', README.read_text()):
         assert (root / image).exists(), image
+
+
+def test_the_readme_shows_what_a_check_says():
+    said = str(check("posterior-1", posterior_1.deviation)).split()
+    assert " ".join(said) in " ".join(README.read_text().split())
+
+
+def test_the_readme_lists_the_modules_of_the_map():
+    table = re.findall(r"^\| (`.*?) \|", README.read_text(), re.M)
+    listed = re.findall(r"`(\w+)`", " ".join(table))
+    known = re.findall(r"``(\w+)``  ", diffusion_lite.__doc__)
+    assert sorted(listed) == sorted(known)
