@@ -52,9 +52,10 @@ bench: .venv/.installed ## train as the labs do, and print quality and time (10 
 contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (an hour, two cores)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.contest.hold
 
-lint: .venv/.installed ## check style, and that nothing generated is committed
+lint: .venv/.installed ## check style and types, and that nothing generated is committed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 	@! git ls-files --cached --ignored --exclude-standard 2>/dev/null \
 	  | sed 's/$$/: generated, and must not be committed/' | grep .
@@ -63,7 +64,7 @@ scripts: ## lint and type-check the live figures' scripts; needs node
 	cd tools/scripts && npm ci --no-audit --no-fund && npm run lint && npm run types
 
 clean: ## remove everything that was generated, but not .venv
-	rm -rf _build book/api.md book/ledger.md .coverage* .pytest_cache .ruff_cache
+	rm -rf _build book/api.md book/ledger.md .coverage* .mypy_cache .pytest_cache .ruff_cache
 
 .venv/.installed: requirements.txt pyproject.toml classroom/pyproject.toml
 	@[ "$$($(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))' \

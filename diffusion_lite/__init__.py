@@ -1,8 +1,12 @@
 """Diffusion Lite: the code of the book, one module a chapter.
 
 Import the modules by name, for example
-``from diffusion_lite.forward import q_sample``. From the ground floor up;
-a module imports only from floors below its own:
+``from diffusion_lite.forward import q_sample``. What a function does not
+accept (another shape, a t out of range, a value that makes no sense) it
+refuses with a ValueError that says what was given and what is allowed;
+docstrings name what else is raised.
+
+From the ground floor up; a module imports only from floors below its own:
 
 0. ``arguments``         what a function accepts: batches and time steps
 1. ``schedules``         how much noise each step adds

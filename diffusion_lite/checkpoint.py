@@ -73,6 +73,7 @@ def long_run(
     run = Run(steps, batch_size, lr, _describe(loss), _hash(*data))
     _join_processes(batch_size)
     state = start(model.to(device()))
+    _start_moments(state.optimizer)
     if Path(path).exists():
         load_checkpoint(path, state, run, generator)
     data = tuple(x.to(device()) for x in data)
@@ -140,7 +141,8 @@ def save_checkpoint(
         return
     about = {"format": FORMAT, "run": json.dumps(asdict(run))}
     about |= {"step": str(state.step), "loss": repr(state.loss)}
-    content = to_bytes(_to_tensors(state, generator), about)
+    tensors = _tensors(state, generator).items()
+    content = to_bytes({k: v.cpu().contiguous() for k, v in tensors}, about)
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:
@@ -176,45 +178,43 @@ def load_checkpoint(
     }:
         raise ValueError(f"{path} is not a checkpoint of diffusion_lite")
     _check_same_run(run, json.loads(about["run"]), path)
-    _check_same_model(state, saved, path)
+    live = _tensors(state, generator)
+    _check_same_model(live, saved, path)
     try:
-        generator.set_state(saved["generator"])
+        generator.set_state(saved.pop("generator"))
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{path} has a broken generator: {error}") from None
     state.step, state.loss = int(about["step"]), float(about["loss"])
-    state.model.load_state_dict(_part(saved, "model."))
-    state.ema.load_state_dict(_part(saved, "ema."))
-    for name, p in state.model.named_parameters():
-        moments = _part(saved, f"adam.{name}.")
-        state.optimizer.state[p] = {
-            key: value.to(p.device) for key, value in moments.items()
-        }
+    for name, value in saved.items():
+        live[name].copy_(value)
 
 
-def _to_tensors(
+def _tensors(
     state: TrainingState, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    tensors = _weights(state) | {"generator": generator.get_state()}
+    """Return all that a run goes on from; but for the generator, live."""
+    tensors = {"generator": generator.get_state()}
+    for name, module in (("model", state.model), ("ema", state.ema)):
+        for key, value in module.state_dict().items():
+            tensors[f"{name}.{key}"] = value
     for name, p in state.model.named_parameters():
         for key, value in state.optimizer.state[p].items():
             tensors[f"adam.{name}.{key}"] = value
-    return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    return tensors
 
 
-def _weights(state: TrainingState) -> dict[str, Tensor]:
-    return {
-        f"{name}.{key}": value
-        for name, module in (("model", state.model), ("ema", state.ema))
-        for key, value in module.state_dict().items()
-    }
+def _start_moments(adam: torch.optim.Optimizer) -> None:
+    """Make Adam's moments, as its first step does for what has a gradient.
 
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        key.removeprefix(prefix): value
-        for key, value in tensors.items()
-        if key.startswith(prefix)
-    }
+    So a checkpoint has the same tensors at every step, and of every model.
+    """
+    for group in adam.param_groups:
+        for p in group["params"]:
+            adam.state[p] = {
+                "step": torch.zeros((), device=p.device),
+                "exp_avg": torch.zeros_like(p),
+                "exp_avg_sq": torch.zeros_like(p),
+            }
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -245,10 +245,12 @@ def _check_same_run(
 
 
 def _check_same_model(
-    state: TrainingState, saved: dict[str, Tensor], path: str | Path
+    live: dict[str, Tensor], saved: dict[str, Tensor], path: str | Path
 ) -> None:
-    have = _shapes(state)
-    read = {key: tuple(value.shape) for key, value in saved.items()}
+    have, read = (
+        {key: tuple(value.shape) for key, value in each.items()}
+        for each in (live, saved)
+    )
     for key in have | read:
         if have.get(key) != read.get(key):
             raise ValueError(
@@ -256,17 +258,6 @@ def _check_same_model(
                 f"{read.get(key, 'missing')} in the file, "
                 f"{have.get(key, 'missing')} in the model"
             )
-
-
-def _shapes(state: TrainingState) -> dict[str, tuple[int, ...]]:
-    """Return the names and shapes that a checkpoint of the state has."""
-    shapes = {key: tuple(x.shape) for key, x in _weights(state).items()}
-    shapes["generator"] = tuple(torch.Generator().get_state().shape)
-    for name, p in state.model.named_parameters():
-        shapes[f"adam.{name}.step"] = ()
-        shapes[f"adam.{name}.exp_avg"] = tuple(p.shape)
-        shapes[f"adam.{name}.exp_avg_sq"] = tuple(p.shape)
-    return shapes
 
 
 def _describe(given: object) -> str:

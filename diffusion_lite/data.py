@@ -1,9 +1,8 @@
 """What the book learns from: distributions we know exactly, and handwriting.
 
-Everything here is made by code from a seed, ships with scikit-learn, or is a
-folder of your own pictures. Distributions that are Gaussian mixtures come as
-``GaussianMixture``, so that their densities and scores are known; the others
-are functions that return samples.
+The distributions are Gaussian mixtures, so that their densities and scores
+are known; the handwriting ships with scikit-learn, or is a folder of your own
+pictures.
 """
 
 import math
@@ -48,44 +47,6 @@ def eight_modes(std: float = 0.1) -> GaussianMixture:
         weights / weights.sum(),
         radius * torch.stack([angle.cos(), angle.sin()], dim=1),
         (std**2 * eye).expand(8, 2, 2),
-    )
-
-
-def moons(n: int, *, generator: torch.Generator) -> Tensor:
-    """Sample n points on two interleaved half circles, (n, 2)."""
-    u, noise = _random_rows(n, generator)
-    angle = math.pi * u[:, 0]
-    upper = u[:, 1] < 0.5
-    x = torch.where(upper, angle.cos(), 1 - angle.cos()) - 0.5
-    y = torch.where(upper, angle.sin(), 0.5 - angle.sin()) - 0.25
-    return 1.4 * torch.stack([x, y], dim=1) + 0.08 * noise
-
-
-def swiss_roll(n: int, *, generator: torch.Generator) -> Tensor:
-    """Sample n points on a spiral of one and a half turns, (n, 2)."""
-    u, noise = _random_rows(n, generator)
-    angle = 1.5 * math.pi * (1 + 2 * u[:, 0])
-    circle = torch.stack([angle.cos(), angle.sin()], dim=1)
-    return angle[:, None] / 7 * circle + 0.05 * noise
-
-
-def checkerboard(n: int, *, generator: torch.Generator) -> Tensor:
-    """Sample n points on the eight dark squares of a 4x4 board, (n, 2)."""
-    u, _ = _random_rows(n, generator)
-    column = (4 * u[:, 0]).floor()
-    row = 2 * (2 * u[:, 1]).floor() + column.remainder(2)
-    inside = torch.rand(n, generator=generator, dtype=torch.float64)
-    return torch.stack([4 * u[:, 0] - 2, row + inside - 2], dim=1) * 0.85
-
-
-def _random_rows(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return n rows of two uniform and of two normal numbers."""
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
-    double = torch.float64
-    return (
-        torch.rand(n, 2, generator=generator, dtype=double),
-        torch.randn(n, 2, generator=generator, dtype=double),
     )
 
 

@@ -114,11 +114,7 @@ def orbit(
     h: float,
     steps: int,
 ) -> Tensor:
-    """Return where the game goes, in float64: (steps + 1, 2).
-
-    Raises:
-        ValueError: h is not positive, or steps < 1.
-    """
+    """Return where the game goes, in float64: (steps + 1, 2)."""
     if not h > 0 or steps < 1:
         raise ValueError(
             f"h must be above 0 and steps at least 1, got {h} and {steps}"
@@ -168,8 +164,5 @@ def bowl_loss(theta: Tensor, t: int, schedule: Schedule) -> Tensor:
     snr_t theta^2: this model's best denoiser is (x_t - sqrt(alpha_bar_t)
     theta) / sqrt(1 - alpha_bar_t), linear in theta.
     Book: eq-dirac-bowl.
-
-    Raises:
-        ValueError: t out of 1..T.
     """
     return schedule.snr[one_step(t, 1, schedule.T)] * theta**2

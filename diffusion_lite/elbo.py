@@ -30,9 +30,6 @@ def normal_kl(
     negative. The arguments broadcast.
     Book: eq-normal-kl, eq-equal-kl.
     Source: Kingma and Welling 2014, appendix B, for two general Gaussians.
-
-    Raises:
-        ValueError: a variance is not positive.
     """
     _check_positive("variance_1", variance_1)
     _check_positive("variance_2", variance_2)
@@ -55,9 +52,6 @@ def bits_per_dim(nats: Tensor | float, num_dims: int) -> Tensor | float:
     nats / (num_dims ln 2). For pictures, this is the number of the papers
     only if the nats are those of the discrete grey levels.
     Book: eq-bits-per-dim.
-
-    Raises:
-        ValueError: num_dims < 1.
     """
     if num_dims < 1:
         raise ValueError(f"num_dims must be at least 1, got {num_dims}")
@@ -77,9 +71,6 @@ def simple_loss(
     Book: eq-simple-loss.
     Source: Ho et al. 2020, eq. 14, divided by D.
     Shapes: x_0 and eps (B, ...); t an int or (B,), 1..T.
-
-    Raises:
-        ValueError: shapes differ, a value is not finite, t out of range.
     """
     return eps_error(eps_model, x_0, t, eps, schedule).mean()
 
@@ -117,9 +108,6 @@ def discrete_log_prob(
     has between the midpoints to its neighbours; the first and the last get
     the tails as well, so that the levels' probabilities have the sum 1.
     Book: eq-discrete-decoder. Source: Ho et al. 2020, eq. 13.
-
-    Raises:
-        ValueError: levels < 2, or an x that is not on a level.
     """
     half = _half_a_level(x, levels)
     low = (x - half - mean) / variance.sqrt()
@@ -146,9 +134,6 @@ def dequantised_nll(
     -log P(x_0) <= E_u[-log_prob(x_0 + u)] - D log(width of a level), one
     draw of u an example.
     Book: eq-dequantised. Source: Theis et al. 2016, section 3.1.
-
-    Raises:
-        ValueError: levels < 2, or an x_0 that is not on a level.
     """
     half = _half_a_level(batch("x_0", x_0), levels)
     u = 2 * torch.rand(x_0.shape, generator=generator).to(x_0) - 1
@@ -217,9 +202,6 @@ def elbo_weight(
     L_{t-1} = weight_t |eps - eps_hat|^2 + what no training changes, with
     weight_t = beta_t^2 / (2 variance_t alpha_t (1 - alpha_bar_t)).
     Book: eq-elbo-weight. Source: Ho et al. 2020, eq. 12.
-
-    Raises:
-        ValueError: t out of 1..T.
     """
     t = time_steps(t, 1, schedule.T)
     taken_off = schedule.beta[t].square() / (1 - schedule.alpha_bar[t])
@@ -262,9 +244,6 @@ def denoising_loss(
     the network.
     Source: Ho et al. 2020, algorithm 1.
     Shapes: x_0 (B, ...); y (B,), for a network that takes it.
-
-    Raises:
-        ValueError: as the loss.
     """
     t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator)
     eps = torch.randn(x_0.shape, generator=generator).to(x_0)
@@ -294,9 +273,6 @@ def elbo_terms(
     normal_log_prob, a density, or discrete_log_prob with its levels.
     Book: eq-jensen, eq-chain-ratio, eq-telescope, eq-elbo-terms.
     Source: Ho et al. 2020, eq. 5.
-
-    Raises:
-        ValueError: x_0 is not a finite batch.
     """
     batch("x_0", x_0)
     terms = [
@@ -320,9 +296,6 @@ def elbo_from_loss(
     elbo_terms and with its density as the decoder. The loss is that of
     loss_by_time or GaussianMixture.bayes_loss, (T+1,).
     Book: eq-elbo-from-loss. Source: Ho et al. 2020, eq. 12.
-
-    Raises:
-        ValueError: loss is not (T+1,).
     """
     if loss.shape != schedule.beta.shape:
         raise ValueError(

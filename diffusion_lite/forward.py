@@ -27,9 +27,6 @@ def q_step(
     q(x_t | x_s) when eps is one of N(0, I).
     Book: eq-q-step, eq-variance, eq-two-steps. Source: Ho et al. 2020, eq. 2.
     Shapes: x_s and eps (B, ...); t an int or (B,), 1..T.
-
-    Raises:
-        ValueError: shapes differ, t out of 1..T.
     """
     same_shape("x_s", x_s, "eps", eps)
     keep = at((1 - schedule.beta).sqrt(), t, x_s, lowest=1)
@@ -46,9 +43,6 @@ def q_sample(
     q(x_t | x_0) when eps is one of N(0, I).
     Book: eq-q-sample. Source: Ho et al. 2020, eq. 4.
     Shapes: x_0 and eps (B, ...); t an int or (B,), 0..T.
-
-    Raises:
-        ValueError: shapes differ, t out of 0..T.
     """
     same_shape("x_0", x_0, "eps", eps)
     a, s = schedule.coefficients(t, like=x_0)
@@ -63,9 +57,6 @@ def q_mean_variance(
     The mean sqrt(alpha_bar_t) x_0 has x_0's shape (B, ...); the variance
     1 - alpha_bar_t is one number an example, (B, 1, ..., 1).
     Book: eq-q-jump. Source: Ho et al. 2020, eq. 4.
-
-    Raises:
-        ValueError: x_0 is not a batch, t out of 0..T.
     """
     batch_shape("x_0", x_0)
     a, s = schedule.coefficients(t, like=x_0)
@@ -83,9 +74,6 @@ def class_probs(
     / (2 (1 - alpha_bar_t)).
     Book: eq-class-probs.
     Shapes: x_t (B, ...); data (N, ...); labels (N,) of 0..C-1; t in 1..T.
-
-    Raises:
-        ValueError: shapes do not fit, a value is not finite, t out of 1..T.
     """
     _check_examples(x_t, data, labels)
     t = one_step(t, 1, schedule.T)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import batch
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import perceptron
 from diffusion_lite.training import (
+    checked_data,
     learning_rate,
     optimizer_step,
     sample_batch,
@@ -194,19 +194,12 @@ def train_gan(
         ValueError: an argument is out of range.
         FloatingPointError: a loss is not finite any more.
     """
-    batch("data", data)
-    _check_positive(steps=steps, batch_size=batch_size, lr=lr)
+    (data,) = checked_data(data, steps, batch_size, lr)
     if gamma < 0:
         raise ValueError(f"gamma must not be negative, got {gamma}")
     ema = copy.deepcopy(model).requires_grad_(False)
     game = Game(model, discriminator, ema)
-    return _play(game, data.float(), steps, batch_size, lr, generator, gamma)
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be above 0, got {value}")
+    return _play(game, data, steps, batch_size, lr, generator, gamma)
 
 
 def _play(

@@ -73,11 +73,7 @@ class GaussianMixture:
         return values, vectors
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
-        """Return n samples, (n, D).
-
-        Raises:
-            ValueError: n < 1.
-        """
+        """Return n samples, (n, D)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         k = torch.multinomial(
@@ -115,9 +111,6 @@ class GaussianMixture:
         mu_k), covariances beta_t G_k.
         Book: eq-reverse-mixture.
         Shapes: x_t (D,); t in 1..T.
-
-        Raises:
-            ValueError: x_t is not (D,) and finite, or t out of 1..T.
         """
         row = _rows("x_t, as one row,", batch("x_t", x_t)[None], self.dim)
         t = one_step(t, 1, schedule.T)
@@ -194,9 +187,6 @@ class GaussianMixture:
         inner variance is exact; the outer mean is over n samples of x_t, and
         the error is its standard error. For t (M,) both have shape (M,).
         Book: eq-floor.
-
-        Raises:
-            ValueError: n < 2, or t out of 0..T.
         """
         steps = _steps(t, n, schedule)
         values = torch.stack(
@@ -261,9 +251,6 @@ def kl_to_normal(
     trapezoid rule on a grid of 20,001 points that reaches 12 standard
     deviations, of the widest component, beyond the outermost means.
     Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
-
-    Raises:
-        ValueError: the mixture is not 1-D, or the variance not positive.
     """
     _check_line(mixture, variance)
     reach = 12 * float(mixture.covariances.max().sqrt())

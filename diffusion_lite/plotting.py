@@ -6,24 +6,21 @@ page's own colour, so one figure serves light and dark. It needs the extra
 ``labs``, which has matplotlib and pillow.
 """
 
-import base64
 import html
 import io
 import re
 import sys
 from collections.abc import Sequence
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 import torch
 from matplotlib import style  # in the extra: labs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from IPython.display import HTML
+    pass
 
 DATA = "#2f7ec0"
 NOISE = "#8a8f98"
@@ -32,48 +29,6 @@ EXACT = "#1a9e77"
 
 INK = "#000001"
 """Stands for the page's text colour: the SVG gets currentColor here."""
-
-FLIP_BOOK = Template("""\
-<div class="flip-book">
-<div role="img" aria-label="$label" style="aspect-ratio: $shape;
-image-rendering: pixelated;
-background: url($sprite) 0 0 / 100% calc(100% * $frames)"></div>
-<button type="button">Play</button>
-<input type="range" max="$last" value="$last" aria-label="step">
-<output></output>
-<script>
-(() => {
-  const [picture, button, slider, time] = document.currentScript.parentElement
-    .querySelectorAll("[role=img], button, input, output");
-  let timer;
-  const show = () => {
-    const share = slider.value / slider.max;
-    picture.style.backgroundPositionY = 100 * share + "%";
-    time.value = "t = " + (slider.max - slider.value);
-  };
-  const stop = () => {
-    timer = clearInterval(timer);
-    button.textContent = "Play";
-  };
-  const next = () => {
-    if (slider.value === slider.max) return stop();
-    slider.value++;
-    show();
-  };
-  button.onclick = () => {
-    if (timer) return stop();
-    if (slider.value === slider.max) slider.value = 0;
-    button.textContent = "Pause";
-    timer = setInterval(next, 60);
-  };
-  slider.oninput = () => {
-    stop();
-    show();
-  };
-  show();
-})();
-</script>
-</div>""")
 
 STYLE: dict[str, Any] = {
     "figure.facecolor": "none",
@@ -179,8 +134,7 @@ def pictures(
     One channel is ink on paper, 1 is black; three are red, green and blue.
     The titles stand above the first row.
     """
-    sheet = _sheet(images, columns)
-    ax.imshow(sheet.numpy(), interpolation="nearest")
+    ax.imshow(sheet(images, columns).numpy(), interpolation="nearest")
     width = images.shape[3]
     for i, title in enumerate(titles):
         center = i * (width + _gap(images)) + (width - 1) / 2
@@ -188,46 +142,20 @@ def pictures(
     return bare(ax)
 
 
-def flip_book(trajectory: Tensor, columns: int, text: str) -> "HTML":
-    """Return pictures that change, with a slider over t and a button.
-
-    It needs no kernel: all frames are in one picture. ``trajectory`` is
-    a sampler's, from t = F - 1 to 0: (F, N, C, H, W) in [-1, 1]; ``text``
-    describes what is seen.
-    """
-    from IPython.display import HTML
-
-    sheets = torch.stack([_sheet(images, columns) for images in trajectory])
-    frames, height, width, _ = sheets.shape
-    levels = (255 * sheets.flatten(0, 1)).round().byte().numpy()
-    file = io.BytesIO()
-    Image.fromarray(levels, "RGBA").save(file, "png")
-    data = base64.b64encode(file.getvalue()).decode()
-    return HTML(
-        FLIP_BOOK.substitute(
-            label=html.escape(text),
-            shape=f"{width} / {height}",
-            sprite=f"data:image/png;base64,{data}",
-            frames=frames,
-            last=frames - 1,
-        )
-    )
-
-
-def _sheet(images: Tensor, columns: int) -> Tensor:
+def sheet(images: Tensor, columns: int) -> Tensor:
     """Return pictures in rows as one, (H, W, 4), its gaps transparent."""
     images = images.detach().cpu().clamp(-1, 1)
     shown = (1 - images) / 2 if images.shape[1] == 1 else (1 + images) / 2
     n, _, height, width = images.shape
     gap, rows = _gap(images), -(-n // columns)
     high, wide = height + gap, width + gap
-    sheet = torch.zeros(rows * high - gap, columns * wide - gap, 4)
+    paper = torch.zeros(rows * high - gap, columns * wide - gap, 4)
     for i, image in enumerate(shown):
         top, left = i // columns * high, i % columns * wide
-        place = sheet[top : top + height, left : left + width]
+        place = paper[top : top + height, left : left + width]
         place[..., :3] = image.movedim(0, 2)
         place[..., 3] = 1
-    return sheet
+    return paper
 
 
 def _gap(images: Tensor) -> int:

@@ -18,9 +18,6 @@ def posterior_mean(
     Book: eq-bayes, eq-square, eq-posterior-mean.
     Source: Ho et al. 2020, eq. 7.
     Shapes: x_0 and x_t (B, ...); t an int or (B,), 1..T.
-
-    Raises:
-        ValueError: shapes differ, t out of 1..T.
     """
     same_shape("x_0", x_0, "x_t", x_t)
     alpha_bar_t = schedule.alpha_bar
@@ -44,9 +41,6 @@ def posterior_mean_from_eps(
     Book: eq-posterior-mean-eps, eq-reverse-mean.
     Source: Ho et al. 2020, eq. 11.
     Shapes: x_t and eps (B, ...); t an int or (B,), 1..T.
-
-    Raises:
-        ValueError: shapes differ, t out of 1..T.
     """
     same_shape("x_t", x_t, "eps", eps)
     taken_off = schedule.beta / (1 - schedule.alpha_bar).sqrt()
@@ -62,9 +56,6 @@ def posterior_variance(t: int | Tensor, schedule: Schedule) -> Tensor:
     at t = 1, for x_0 is known. Float64, () for an int t, (B,) for t (B,).
     Book: eq-precision, eq-posterior-variance.
     Source: Ho et al. 2020, eq. 7.
-
-    Raises:
-        ValueError: t out of 1..T.
     """
     t = time_steps(t, 1, schedule.T)
     alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[t - 1]
@@ -91,9 +82,6 @@ def reverse_variance(
     x_t it is the best single variance of a reverse step.
     Book: eq-total-variance. Source: Bao et al. 2022, theorem 1.
     Shapes: x_0_variance and t a number or (B,), t in 1..T.
-
-    Raises:
-        ValueError: x_0_variance is negative or not finite, t out of 1..T.
     """
     x_0_variance = _variance(x_0_variance)
     t = time_steps(t, 1, schedule.T)

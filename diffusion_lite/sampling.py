@@ -32,10 +32,6 @@ def ddpm_sample(
     step adds no noise, whichever it is.
     Book: eq-model.
     Source: Ho et al. 2020, algorithm 2.
-
-    Raises:
-        ValueError: x_T is not a finite batch, start is not in 0..T, or
-            eps_model returns another shape.
     """
     batch("x_T", x_T)
     start = schedule.T if start is None else one_step(start, 0, schedule.T)
@@ -72,9 +68,6 @@ def clamp_x_0(
     At large t a small error of eps_hat is a large one of x_0; what lies
     outside the data's range is surely wrong.
     Source: Ho et al. 2020, in the authors' published code.
-
-    Raises:
-        ValueError: low is not below high.
     """
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")

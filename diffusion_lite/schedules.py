@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -102,9 +103,6 @@ class Schedule:
         a = sqrt(alpha_bar_t), s = sqrt(1 - alpha_bar_t), each (B, 1, ..., 1)
         with like's dtype and device, or (1, 1, ..., 1) for a single t.
         Source: Ho et al. 2020, eq. 4.
-
-        Raises:
-            ValueError: t is out of lowest..T, or not one for each row.
         """
         a, s = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
         return at(a, t, like, lowest), at(s, t, like, lowest)
@@ -197,17 +195,14 @@ def linear_schedule(
     log alpha_bar joined by straight lines between the thousand steps.
     Book: eq-linear-schedule, eq-respaced-beta. Source: Ho et al. 2020,
     section 4; Nichol and Dhariwal 2021, eq. 19.
-
-    Raises:
-        ValueError: T < 1, or beta_1 or beta_T outside (0, 1).
     """
     _at_least_one_step(T)
     _check_inside_0_1(beta_1=beta_1, beta_T=beta_T)
     beta = torch.linspace(beta_1, beta_T, 1000, dtype=torch.float64)
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
     place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T
-    strides = _joined_by_lines(log_alpha_bar, place).diff()
-    return Schedule.from_betas(-strides.expm1())
+    strides = np.interp(place, range(1001), log_alpha_bar)
+    return Schedule.from_betas(-torch.from_numpy(strides).diff().expm1())
 
 
 def _check_inside_0_1(**values: float) -> None:
@@ -218,13 +213,6 @@ def _check_inside_0_1(**values: float) -> None:
             )
 
 
-def _joined_by_lines(values: Tensor, place: Tensor) -> Tensor:
-    """Return values at places between the whole numbers, interpolated."""
-    below = place.long().clamp(max=len(values) - 2)
-    rise = values[below + 1] - values[below]
-    return values[below] + (place - below) * rise
-
-
 def cosine_schedule(
     T: int = 1000, s: float = 0.008, beta_max: float = 0.999
 ) -> Schedule:
@@ -233,23 +221,14 @@ def cosine_schedule(
     alpha_bar_t = f(t) / f(0), f(t) = cos((t/T + s) / (1 + s) pi/2)^2, but
     no beta is larger than beta_max.
     Book: eq-cosine-schedule. Source: Nichol and Dhariwal 2021, eq. 17.
-
-    Raises:
-        ValueError: T < 1, s < 0, or beta_max outside (0, 1).
     """
-    _check_cosine(T, s, beta_max)
+    _at_least_one_step(T)
+    _check_inside_0_1(beta_max=beta_max)
+    if not s >= 0:
+        raise ValueError(f"s must be at least 0, got {s:g}")
     u = torch.arange(T + 1, dtype=torch.float64) / T
     f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
     return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))
-
-
-def _check_cosine(T: int, s: float, beta_max: float) -> None:
-    _at_least_one_step(T)
-    if not s >= 0 or not 0 < beta_max < 1:
-        raise ValueError(
-            "s must be at least 0 and beta_max inside (0, 1), got "
-            f"s = {s:g}, beta_max = {beta_max:g}"
-        )
 
 
 def _at_least_one_step(T: int) -> None:

@@ -1,12 +1,34 @@
 """What the tests share."""
 
+import inspect
 import os
 
 import pytest
 import torch
 
 import live
+from mutants import mutation_test
 from window import Visit, chromium, launch
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector, name, obj):
+    """Collect beside a test a run with each of its mutants put in."""
+    found = yield
+    if inspect.isfunction(obj) and hasattr(obj, "mistakes"):
+        cases = [
+            item.callspec.params if hasattr(item, "callspec") else {}
+            for item in found
+        ]
+        for mutant in obj.mistakes:
+            found.append(
+                pytest.Function.from_parent(
+                    collector,
+                    name=f"{name}[mutant {mutant.name}]",
+                    callobj=mutation_test(mutant, obj, cases),
+                )
+            )
+    return found
 
 
 @pytest.fixture

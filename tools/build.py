@@ -245,7 +245,7 @@ def _module(name: str, root: Path) -> list[Path]:
 
 
 def _code(file: Path) -> bool:
-    return file.suffix in {".py", ".js", ".css", ".csv"}
+    return file.suffix in {".py", ".js", ".css", ".csv", ".html"}
 
 
 if __name__ == "__main__":

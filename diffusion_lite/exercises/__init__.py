@@ -10,7 +10,7 @@ The grader in ``classroom/`` calls the same checks for a whole class.
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ import torch
 from diffusion_lite.exercises.trial import (
     EXERCISES,
     SECONDS,
+    Answer,
     Refused,
     Trial,
     in_time,
@@ -51,7 +52,7 @@ class Verdict:
         return self.passed
 
 
-def check(name: str, answer: Callable, *, seed: int = 0) -> Verdict:
+def check(name: str, answer: Answer, *, seed: int = 0) -> Verdict:
     """Return whether an answer to an exercise is right, and why not.
 
     The seed is that of the check's own inputs: whatever it is, a right

@@ -1,7 +1,5 @@
 """Checks of chapter 4: the network that guesses the noise."""
 
-from itertools import combinations
-
 import torch
 from torch import Tensor, nn
 
@@ -12,37 +10,42 @@ from diffusion_lite.exercises.trial import (
     exercise,
     expect,
     finite,
-    looks_like,
     near,
     one_number,
+    versus,
+    worst,
 )
 from diffusion_lite.schedules import Schedule
 
 
 @exercise("denoiser-1")
-def the_clock(trial: Trial) -> str:
+def the_embedding_of_time(trial: Trial) -> str:
     """Look at the start, the squares, and each wave at times in no order."""
     for d, low in ((8, 0), (32, 5)):
         h, t = d // 2, some_times(trial, low)
         emb = trial.tensor(t, d, shape=(len(t), d))
-        tables = embeddings(t, h)
-        want = tables.pop("")
-        if low == 0:
-            begins_well(emb[int(t.argmin())], looks_like(emb, tables, 1e-3))
+        named = trial.looks_like(
+            emb, lambda mistake, t=t, d=d: mistake(t, d), 1e-3
+        )
+        start = torch.arange(d) >= h
+        expect(
+            low > 0 or near(emb[int(t.argmin())], start),
+            f"At t = 0 the first half must be 0 and the second 1.{named}",
+        )
         expect(
             near(emb[:, :h] ** 2 + emb[:, h:] ** 2, 1.0),
             "The squares of a sine and its cosine must have the sum 1: are "
             "their frequencies the same?",
         )
-        off = (emb - want).abs()
-        row, column = divmod(int(off.argmax()), d)
+        i = torch.arange(h, dtype=torch.float64)
+        angle = torch.outer(t.double(), 10 ** (-4 * i / h))
+        want = torch.cat([angle.sin(), angle.cos()], dim=1)
+        row, column = place = divmod(worst(emb, want), d)
         kind = "sine" if column < h else "cosine"
         expect(
-            float(off.max()) < 1e-3,
-            f"With d = {d} the {kind} number {column % h} is off: at "
-            f"t = {int(t[row])} it is {float(emb[row, column]):.5f}, and "
-            f"must be {float(want[row, column]):.5f}."
-            + looks_like(emb, tables, 1e-3),
+            near(emb, want, 1e-3),
+            f"With d = {d}, at t = {int(t[row])}, the {kind} number "
+            f"{column % h} is wrong: {versus(emb[place], want[place])}{named}",
         )
     return "two sizes: t = 0, every wave up to 1000, squares of sum 1."
 
@@ -60,162 +63,76 @@ def some_times(trial: Trial, low: int) -> Tensor:
     return torch.cat([middle, t])
 
 
-def embeddings(t: Tensor, h: int) -> dict[str, Tensor]:
-    """Return the embedding of times, and those that mistakes lead to."""
-    i, t = torch.arange(h).double(), t.double()
-    right = 10 ** (-4 * i / h)
-    waves = {
-        "": (t, right),
-        "the place in the batch, where t belongs": (
-            torch.arange(len(t)).double(),
-            right,
-        ),
-        "t counted from the smallest of the batch": (t - t.min(), right),
-        "the exponent with h - 1": (t, 10 ** (-4 * i / (h - 1))),
-        "the exponent with d in the place of h": (t, 10 ** (-2 * i / h)),
-        "i that runs from 1": (t, 10 ** (-4 * (i + 1) / h)),
-        "e in the place of 10": (t, (-4 * i / h).exp()),
-        "frequencies that grow": (t, 10 ** (4 * i / h)),
-    }
-    angles = {name: t[:, None] * omega for name, (t, omega) in waves.items()}
-    return {
-        name: torch.cat([angle.sin(), angle.cos()], dim=1)
-        for name, angle in angles.items()
-    }
-
-
-def begins_well(row: Tensor, mistake: str) -> None:
-    """Refuse an embedding of t = 0 that is not 0, ..., 0, 1, ..., 1."""
-    zero, one = torch.zeros(len(row) // 2), torch.ones(len(row) // 2)
-    expect(
-        not near(row, torch.cat([one, zero])),
-        "The cosines come first: they should come after the sines.",
-    )
-    expect(
-        not near(row, torch.stack([zero, one], 1).flatten()),
-        "Sines and cosines take turns: all sines come first.",
-    )
-    expect(
-        near(row, torch.cat([zero, one])),
-        "At t = 0 the first half must be 0 and the second 1." + mistake,
-    )
+EQUAL = (
+    " Where all keys are equal, each place must get the mean of all values, "
+    "and does not."
+)
 
 
 @exercise("denoiser-2")
 def attention_in_four_lines(trial: Trial) -> str:
     """Try PyTorch's own attention, equal keys, and very large scores."""
+    pytorchs = nn.functional.scaled_dot_product_attention
     for B, N, C in ((2, 5, 8), (3, 4, 16)):
         q, k, v = (trial.normal(B, N, C) for _ in range(3))
         q = 2 * q
-        got = trial.tensor(q, k, v, shape=(B, N, C))
-        want = nn.functional.scaled_dot_product_attention(q, k, v)
-        good, named = near(got, want), looks_like(got, attentions(q, k, v))
-        off = (
-            f"With B, N, C = {B}, {N}, {C} it is off by up to "
-            f"{float((got - want).abs().max()):.3f} from PyTorch's attention."
+        equal = trial.tensor(q, 0 * k + 1, v, shape=(B, N, C))
+        trial.agrees(
+            trial.tensor(q, k, v, shape=(B, N, C)),
+            pytorchs(q, k, v),
+            f"With B, N, C = {B}, {N}, {C}, where it is furthest from "
+            "PyTorch's attention",
+            lambda mistake, given=(q, k, v): mistake(*given),
+            otherwise=EQUAL * (not near(equal, v.mean(1, keepdim=True))),
         )
-        expect(good or not named, off + named)
-        same = trial.tensor(q, k * 0 + 1, v, shape=(B, N, C))
-        expect(
-            near(same, v.mean(1, keepdim=True).expand_as(v)),
-            "Where all keys are equal, every place takes home the mean of "
-            "all values, and yours does not.",
-        )
-        expect(good, off)
         far = trial.call(1000 * q, k, v)
-        sharp = nn.functional.scaled_dot_product_attention(1000 * q, k, v)
         expect(
-            finite(far) and near(far, sharp, 0.01),
+            finite(far) and near(far, pytorchs(1000 * q, k, v), 0.01),
             "With queries 1,000 times as large it goes wrong: exp runs out "
             "of numbers, softmax does not.",
         )
     return "PyTorch's own attention, equal keys and large scores, two shapes."
 
 
-def attentions(q: Tensor, k: Tensor, v: Tensor) -> dict[str, Tensor]:
-    """Return what mistakes make of queries, keys and values."""
-    _, N, C = q.shape
-    score = q @ k.transpose(1, 2)
-    fit = score / C**0.5
-    return {
-        "no softmax": fit @ v,
-        "no softmax, and no division by the root of C": score @ v,
-        "exp, not normalised: softmax does both": fit.exp() @ v,
-        "no division by the root of C": score.softmax(2) @ v,
-        "a division by C, without its root": (score / C).softmax(2) @ v,
-        "the root of N for that of C": (score / N**0.5).softmax(2) @ v,
-        "a product with the root of C": (score * C**0.5).softmax(2) @ v,
-        "a softmax over the queries": fit.softmax(1) @ v,
-        "a softmax over the batch": fit.softmax(0) @ v,
-        "queries and keys exchanged": fit.transpose(1, 2).softmax(2) @ v,
-        "the weights turned over: row i is what place i thinks": (
-            fit.softmax(2).transpose(1, 2) @ v
-        ),
-        "a product with the keys": fit.softmax(2) @ k,
-        "a product with the queries": fit.softmax(2) @ q,
-        "a division after the softmax": score.softmax(2) @ v / C**0.5,
-        "the sum of the values": v.sum(1, keepdim=True).expand_as(v),
-        "the mean of the values": v.mean(1, keepdim=True).expand_as(v),
-        "the queries, not the values": q,
-        "the values, untouched": v,
-    }
-
-
 @exercise("denoiser-3")
 def the_best_line(trial: Trial) -> str:
     """Hold the factor against the lowest point of the expected error."""
-    for T in (20, 100):
+    for T in (20, 20, 100, 100):
         schedule = some_schedule(trial, T)
-        for _ in range(2):
-            v, t, want, mistakes = some_line(trial, schedule)
-            result = trial.call(v, t, schedule)
-            expect(
-                not isinstance(result, (tuple, list)),
-                "It returns more than one thing: return c alone.",
-            )
-            got = one_number(result, f"For variance {v:.3f} it returns")
-            expect(
-                abs(got - want) < 1e-4,
-                f"For variance {v:.3f} at t = {t} of {T} the best factor is "
-                f"{want:.4f}, not {got:.4f}." + looks_like(got, mistakes),
-            )
+        given = variance, t, _ = trial.told_apart(
+            lambda T=T, schedule=schedule: (
+                trial.uniform(2.0, 5.0),
+                trial.integer(2, T - 2),
+                schedule,
+            ),
+            lowest_point,
+            1e-3,
+        )
+        result = trial.call(*given)
+        expect(
+            not isinstance(result, (tuple, list)),
+            "It returns more than one thing: return c alone.",
+        )
+        where = f"For variance {variance:.3f} at t = {t} of {T} "
+        trial.agrees(
+            one_number(result, f"{where}it returns"),
+            lowest_point(*given),
+            f"{where}the best factor is wrong",
+            lambda mistake, given=given: mistake(*given),
+        )
     return "four variances and times, against the lowest point of the error."
 
 
-def some_line(
-    trial: Trial, schedule: Schedule
-) -> tuple[float, int, float, dict]:
-    """Return a variance, a time, the best factor, and what mistakes say.
+def lowest_point(variance: float, t: int, schedule: Schedule) -> float:
+    """Return the c of the lowest expected (eps - c x_t)^2.
 
-    Where two of them come to nearly the same, another is drawn.
+    It is a parabola in c, known by three of its points.
     """
-    for _ in range(100):
-        v, t = (
-            trial.uniform(2.0, 5.0),
-            trial.integer(2, schedule.T - 2),
-        )
-        a, alpha = float(schedule.alpha_bar[t]), float(schedule.alpha[t])
-        total, root = a * v + 1 - a, (1 - a) ** 0.5  # total: of x_t
-        c = torch.linspace(-0.5, 1.5, 200_001, dtype=torch.float64)
-        error = 1 - 2 * c * root + c**2 * total
-        want = float(c[error.argmin()])
-        mistakes = {
-            "best for data of variance 1": root,
-            "1 over the root of 1 - alpha_bar, as if x_0 were 0": 1 / root,
-            "the variance taken for a standard deviation": root
-            / (a * v**2 + 1 - a),
-            "1 - alpha_bar without its root": (1 - a) / total,
-            "the best factor for x_0": a**0.5 * v / total,
-            "the root of the variance of x_t below": root / total**0.5,
-            "the error itself, not c": float(error.min()),
-            "alpha in the place of alpha_bar": (1 - alpha) ** 0.5
-            / (alpha * v + 1 - alpha),
-            "the sign turned round": -want,
-        }
-        pairs = combinations([want, *mistakes.values()], 2)
-        if all(abs(one - other) > 1e-3 for one, other in pairs):
-            break
-    return v, t, want, mistakes
+    a = float(schedule.alpha_bar[t])
+    left, middle, right = (
+        (1 - c * (1 - a) ** 0.5) ** 2 + c**2 * a * variance for c in (-1, 0, 1)
+    )
+    return (left - right) / (left - 2 * middle + right) / 2
 
 
 @exercise("denoiser-4")
@@ -236,11 +153,7 @@ def the_network_that_hardly_learns(trial: Trial) -> str:
         torch.manual_seed(trial.integer(0, 1000))
         net = trial.network(width)
     x_t, t = trial.normal(16, 2).float(), torch.arange(1, 17)
-    out = Trial(net, 0).call(x_t, t)
-    expect(
-        isinstance(out, torch.Tensor) and out.shape == x_t.shape,
-        "It must map points (16, 2) and times (16,) to (16, 2).",
-    )
+    Trial(net, 0).tensor(x_t, t, shape=(16, 2))
     want = has_all_parameters(net, width)
     net = moved(trial, net)
     expect(
@@ -248,12 +161,25 @@ def the_network_that_hardly_learns(trial: Trial) -> str:
         "What it says of one example changes when the others in the batch "
         "do. Row i must follow from row i of x_t, and t[i], alone.",
     )
+    every_parameter_learns(trial, net, x_t, t)
+    expect(
+        not near(net(x_t, t), net(x_t, t.flip(0))),
+        "The time makes no difference to what comes out.",
+    )
+    return f"{want:,} parameters, and every one of them learns."
+
+
+def every_parameter_learns(
+    trial: Trial, net: Network, x_t: Tensor, t: Tensor
+) -> None:
+    """Refuse parameters without a slope, or with one that is not theirs."""
     slopes = slopes_of(net, x_t, t)
-    still = [
-        name
+    moving = {
+        name: slope
         for name, slope in zip(net.names, slopes, strict=True)
-        if slope is None or float(slope.abs().max()) == 0
-    ]
+        if slope is not None and float(slope.abs().max()) > 0
+    }
+    still = [name for name in net.names if name not in moving]
     expect(
         not still,
         f"These parameters get no slope: {', '.join(still)}. Is every "
@@ -261,15 +187,10 @@ def the_network_that_hardly_learns(trial: Trial) -> str:
     )
     for k, name in enumerate(net.names):
         expect(
-            is_slope(trial, net, k, slopes[k], x_t, t),
+            is_slope(trial, net, k, moving[name], x_t, t),
             f"Moved a little, {name} does not change what comes out as its "
             "slope says. Is what learns also what is used?",
         )
-    expect(
-        not near(net(x_t, t), net(x_t, t.flip(0))),
-        "The time makes no difference to what comes out.",
-    )
-    return f"{want:,} parameters, and every one of them learns."
 
 
 def has_all_parameters(net: Network, width: int) -> int:
@@ -284,8 +205,8 @@ def has_all_parameters(net: Network, width: int) -> int:
         why = "The layers given were enough: is there one too many?"
     expect(
         count == want,
-        f"With a width of {width} it should have {want:,} parameters, "
-        f"and has {count:,}. {why}",
+        f"With a width of {width} the number of parameters is wrong: yours "
+        f"{count:,}, should be {want:,}. {why}",
     )
     return want
 
@@ -312,12 +233,14 @@ def keeps_rows_apart(
     return True
 
 
-def size_of(net: Network, values: list, x_t: Tensor, t: Tensor) -> Tensor:
+def size_of(
+    net: Network, values: list[Tensor], x_t: Tensor, t: Tensor
+) -> Tensor:
     """Return the mean square of what a network with these values says."""
     return net.function(values, x_t, t).double().square().mean()
 
 
-def slopes_of(net: Network, x_t: Tensor, t: Tensor) -> list:
+def slopes_of(net: Network, x_t: Tensor, t: Tensor) -> list[Tensor | None]:
     """Return the slope of that mean square in each parameter, or None."""
     values = [value.clone().requires_grad_() for value in net.values]
     size = size_of(net, values, x_t, t)

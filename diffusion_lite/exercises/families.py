@@ -4,15 +4,16 @@ import math
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from diffusion_lite.exercises.trial import (
     Trial,
     exercise,
     expect,
     finite,
-    looks_like,
     near,
     one_tensor,
+    worst,
 )
 
 
@@ -21,41 +22,16 @@ def what_a_code_costs(trial: Trial) -> str:
     """Hold the divergence against a sum over a grid."""
     for D in (1, 3):
         mean, half = (trial.normal(4, D).clamp(-2, 2) for _ in range(2))
-        variance = (half / 2).exp()
-        got = trial.tensor(mean, variance, shape=(4,))
-        z = torch.linspace(-14, 14, 8001, dtype=torch.float64)[:, None, None]
-        log_q = -((z - mean) ** 2) / (2 * variance) - variance.log() / 2
-        log_p = -(z**2) / 2
-        q = log_q.softmax(0)
-        each = (q * (log_q - log_p)).sum(0)
-        want = each.sum(1)
-        mistakes = {
-            "twice too much, the half is missing": 2 * want,
-            "a mean over the entries, not a sum": want / D,
-            "the logarithm with the wrong sign": want + variance.log().sum(1),
-            "the 1 forgotten": want + D / 2,
-            "the 1 taken off once, not for each entry": want + (D - 1) / 2,
-            "the logarithm of a standard deviation": want
-            + variance.log().sum(1) / 4,
-            "the variance taken for a logarithm of it": (
-                mean**2 + variance.exp() - variance - 1
-            ).sum(1)
-            / 2,
-            "the divergence the other way round": (
-                (mean**2 + 1) / variance + variance.log() - 1
-            ).sum(1)
-            / 2,
-            "the variance taken for a standard deviation": (
-                mean**2 + variance**2 - 2 * variance.log() - 1
-            ).sum(1)
-            / 2,
-        }
-        n = int((got - want).abs().argmax())
-        expect(
-            near(got, want),
-            f"For the code with the mean {rounded(mean[n])} and the variance "
-            f"{rounded(variance[n])} it is {want[n]:.4f}, not {got[n]:.4f}."
-            + looks_like(got, mistakes),
+        given = mean, (half / 2).exp()
+        got = trial.tensor(*given, shape=(4,))
+        want = divergence_on_a_grid(*given)
+        at = [rounded(each[worst(got, want)]) for each in given]
+        trial.agrees(
+            got,
+            want,
+            f"For the code with the mean {at[0]} and the variance {at[1]} "
+            "the divergence is wrong",
+            lambda mistake, given=given: mistake(*given),
         )
     nothing = trial.tensor(torch.zeros(1, 2), torch.ones(1, 2), shape=(1,))
     expect(
@@ -64,7 +40,14 @@ def what_a_code_costs(trial: Trial) -> str:
     return "eight codes on a grid, and one that says nothing."
 
 
-def rounded(numbers: torch.Tensor) -> list[float]:
+def divergence_on_a_grid(mean: Tensor, variance: Tensor) -> Tensor:
+    """Return the divergence of codes (B, D) from N(0, I), (B,)."""
+    z = torch.linspace(-14, 14, 8001, dtype=torch.float64)[:, None, None]
+    log_q = -((z - mean) ** 2) / (2 * variance) - variance.log() / 2
+    return (log_q.softmax(0) * (log_q + z**2 / 2)).sum((0, 2))
+
+
+def rounded(numbers: Tensor) -> list[float]:
     """Return numbers to be shown."""
     return [round(x, 3) for x in numbers.tolist()]
 
@@ -72,76 +55,66 @@ def rounded(numbers: torch.Tensor) -> list[float]:
 @exercise("families-2")
 def a_map_that_can_be_inverted(trial: Trial) -> str:
     """Hold one coupling's determinant and slopes against autograd's."""
-
-    def net(a: torch.Tensor) -> torch.Tensor:
-        return torch.cat([0.5 + a.sin(), a**2 - 0.5], dim=1)
-
     x = trial.normal(5, 2)
     x[0, 0] = trial.uniform(-2.0, -1.0)  # s is below 0
     x[1, 0] = trial.uniform(0.5, 2.0)  # and above
-    result = trial.pair(x, net)
-    z = one_tensor(result[0], (5, 2), "z is")
-    log_det = one_tensor(result[1], (5,), "The logarithm is")
-    s, r = net(x[:, :1]).T
+    pair = trial.pair(x, net)
+    z = one_tensor(pair[0], (5, 2), "z is")
+    log_det = one_tensor(pair[1], (5,), "The logarithm is")
     expect(near(z[:, 0], x[:, 0]), "The first entry must stay as it is.")
-    mistakes = {
-        "s and r exchanged": x[:, 1] * r.exp() + s,
-        "s itself as the scale, not its exponential": x[:, 1] * s + r,
-        "a shift before the scale": (x[:, 1] + r) * s.exp(),
-        "the way back": (x[:, 1] - r) * (-s).exp(),
-        "no shift": x[:, 1] * s.exp(),
-    }
-    want = x[:, 1] * s.exp() + r
-    n = int((z[:, 1] - want).abs().argmax())
-    expect(
-        near(z[:, 1], want),
-        f"At {rounded(x[n])}, where net says s = {s[n]:.3f} and r = "
-        f"{r[n]:.3f}, the second entry becomes {want[n]:.4f}, not "
-        f"{z[n, 1]:.4f}." + looks_like(z[:, 1], mistakes),
-    )
-
-    def there(point: torch.Tensor) -> torch.Tensor:
-        s, r = net(point[None, :1])[0]
-        return torch.stack([point[0], point[1] * s.exp() + r])
-
     slopes = torch.stack(
-        [torch.autograd.functional.jacobian(there, p) for p in x]
+        [torch.autograd.functional.jacobian(coupled, point) for point in x]
     )
-    exact = slopes.det().abs().log()
-    mistakes = {
-        "the other way round": -exact,
-        "the logarithm's size, without its sign": exact.abs(),
-        "the determinant, not its logarithm": exact.exp(),
-        "s and the 1 of the first entry": exact + 1,
-        "nothing": torch.zeros(5),
-        "the shift": r,
-        "a sum over all points": torch.full((5,), float(exact.sum())),
-    }
-    n = int((log_det - exact).abs().argmax())
-    expect(
-        near(log_det, exact),
-        f"At {rounded(x[n])} autograd's determinant has the logarithm "
-        f"{exact[n]:.4f}, yours is {log_det[n]:.4f}."
-        + looks_like(log_det, mistakes),
-    )
+    for what, got, want, made in (
+        (
+            "the second entry",
+            z[:, 1],
+            torch.stack([coupled(point)[1] for point in x]),
+            lambda mistake: mistake(x, net)[0][:, 1],
+        ),
+        (
+            "the logarithm of autograd's determinant",
+            log_det,
+            slopes.det().abs().log(),
+            lambda mistake: mistake(x, net)[1],
+        ),
+    ):
+        n = worst(got, want)
+        s, r = rounded(net(x[n, None, :1])[0])
+        where = f"At {rounded(x[n])}, where net says s = {s} and r = {r}, "
+        trial.agrees(got, want, f"{where}{what} is wrong", made)
+    net_can_learn(trial, x, slopes[:, 1])
+    return "five points, and the slopes there, against autograd."
+
+
+def net(a: Tensor) -> Tensor:
+    """Return s and r, (B, 2), for the first entries, (B, 1)."""
+    return torch.cat([0.5 + a.sin(), a**2 - 0.5], dim=1)
+
+
+def coupled(point: Tensor) -> Tensor:
+    """Return where one point (2,) is mapped to."""
+    s, r = net(point[None, :1])[0]
+    return torch.stack([point[0], point[1] * s.exp() + r])
+
+
+def net_can_learn(trial: Trial, x: Tensor, of_second: Tensor) -> None:
+    """Refuse a coupling whose slopes in x, (5, 2), are not those it has."""
     held = x.clone().requires_grad_()
     z, log_det = trial.direct(held, net)
-    told = torch.stack([x[:, 0].cos(), torch.zeros(5)], dim=1)
+    of_log_det = torch.stack([x[:, 0].cos(), torch.zeros(5)], dim=1)
     for what, part, slope in (
-        ("the second entry of z", z[:, 1], slopes[:, 1]),
-        ("the logarithm", log_det, told),
+        ("the second entry of z", z[:, 1], of_second),
+        ("the logarithm", log_det, of_log_det),
     ):
         expect(
             is_slope(part, held, slope),
             f"The numbers are right, but {what} has another slope in x than "
             "it must have, so that net cannot learn. Is something detached?",
         )
-    return "five points, and the slopes there, against autograd."
 
 
-def is_slope(
-    part: torch.Tensor, held: torch.Tensor, want: torch.Tensor
-) -> bool:
+def is_slope(part: Tensor, held: Tensor, want: Tensor) -> bool:
     """Return whether what follows from a held tensor has this slope in it."""
     if not part.requires_grad:
         return False
@@ -155,34 +128,17 @@ def is_slope(
 def exact_or_a_bound(trial: Trial) -> str:
     """Hold the estimate against a sum of plain numbers, near and far."""
     K, B = trial.integer(5, 9), 3
-    parts = [trial.normal(K, B) for _ in range(3)]
-    likelihood, prior, guess = parts
-    weights = likelihood + prior - guess
-    want = weights.exp().mean(0).log()
-    got = trial.tensor(*parts, shape=(B,))
-    mistakes = {
-        "the bound: average before the logarithm": weights.mean(0),
-        "a sum, not a mean": want + math.log(K),
-        "log K twice": want - math.log(K),
-        "log B for log K": want + math.log(K) - math.log(B),
-        "a division by K behind the logarithm": (want + math.log(K)) / K,
-        "no guess in it": (likelihood + prior).exp().mean(0).log(),
-        "no prior in it": (likelihood - guess).exp().mean(0).log(),
-        "the guess added, not divided by": (likelihood + prior + guess)
-        .exp()
-        .mean(0)
-        .log(),
-        "the sign of the whole turned round": -want,
-        "the largest weight alone": weights.amax(0),
-    }
-    n = int((got - want).abs().argmax())
-    expect(
-        near(got, want),
-        f"With {K} draws it is {want[n]:.4f} for x number {n}, not "
-        f"{got[n]:.4f}." + looks_like(got, mistakes),
+    given = likelihood, prior, guess = [trial.normal(K, B) for _ in range(3)]
+    weights = (likelihood + prior - guess).exp()
+    got, want = trial.tensor(*given, shape=(B,)), weights.mean(0).log()
+    trial.agrees(
+        got,
+        want,
+        f"With {K} samples log p(x) of x number {worst(got, want)} is wrong",
+        lambda mistake: mistake(*given),
     )
-    # one x far off; for the others the first or last draw, farther still
-    far, weights = likelihood.clone(), weights.exp()
+    # one x far off; for the others the first or last sample, farther still
+    far = likelihood.clone()
     far[:, 0] -= 3000
     far[0, 1] -= 30_000
     far[-1, 2] -= 30_000
@@ -191,11 +147,11 @@ def exact_or_a_bound(trial: Trial) -> str:
     result = trial.call(far, prior, guess)
     expect(
         finite(result) and near(result, want, 3e-7),
-        "With one x's likelihood 3,000 nats lower, and one draw of each "
+        "With one x's likelihood 3,000 nats lower, and one sample of each "
         "other x 30,000 lower, it goes wrong: exp runs out of numbers. "
-        "logsumexp over the draws does not.",
+        "logsumexp over the samples does not.",
     )
-    return f"{K} draws of three points, near and 30,000 nats away."
+    return f"{K} samples for each of three x, near and 30,000 nats away."
 
 
 @exercise("families-4")
@@ -207,45 +163,27 @@ def the_density_that_is_none(trial: Trial) -> str:
     for low, high in ((0.95, 1.05), (1.5, 2.5)):
         flow = a_flow(trial.uniform(0.25, 0.35), trial.uniform(low, high))
         log_p = trial.tensor(flow, grid, shape=(len(grid),))
-        mass = float(log_p.exp().sum()) * cell**2
-        masses.append(f"{mass:.3f}")
+        masses.append(f"{float(log_p.exp().sum()) * cell**2:.3f}")
         z, s = flow(grid)
-        base = -(z**2).sum(1) / 2 - math.log(2 * math.pi)
-        mistakes = {
-            "the density, not its logarithm": (base + s).exp(),
-            "a mean over the entries of z, not a sum": base / 2
-            - math.log(2 * math.pi) / 2
-            + s,
-            "the determinant with the wrong sign": base - s,
-            "no determinant": base,
-            "the logarithm's size: the bars belong to the determinant": base
-            + s.abs(),
-            "no constant, log 2 pi": base + s + math.log(2 * math.pi),
-            "half of the constant, for one number and not for two": base
-            + s
-            + math.log(2 * math.pi) / 2,
-            "the noise's density at x, not at z": -(grid**2).sum(1) / 2
-            - math.log(2 * math.pi)
-            + s,
-            "a square without its half": -(z**2).sum(1)
-            - math.log(2 * math.pi)
-            + s,
-            "the determinant counted twice": base + 2 * s,
-        }
-        expect(
-            near(log_p, base + s),
-            f"Added up over a fine grid your density comes to {mass:.3f}, and "
-            "must come to 1 at the right places."
-            + looks_like(log_p, mistakes),
+        want = -(z**2).sum(1) / 2 - math.log(2 * math.pi) + s
+        trial.agrees(
+            log_p,
+            want,
+            f"Added up over a fine grid your density comes to {masses[-1]}, "
+            "and must come to 1 at the right places; at "
+            f"{rounded(grid[worst(log_p, want)])} log p(x) is wrong",
+            lambda mistake, flow=flow: mistake(flow, grid),
         )
     return f"added up over a fine grid, two come to {' and '.join(masses)}."
 
 
-def a_flow(shear: float, wide: float) -> Callable:
-    """Return a flow that stretches one entry, by about wide."""
+def a_flow(
+    shear: float, scale: float
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Return a flow that multiplies one entry by about the scale."""
 
-    def flow(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        s = shear * x[:, 0].tanh() + math.log(wide)
+    def flow(x: Tensor) -> tuple[Tensor, Tensor]:
+        s = shear * x[:, 0].tanh() + math.log(scale)
         z = torch.stack([x[:, 0], x[:, 1] * s.exp() + x[:, 0].sin()], dim=1)
         return z, s
 

@@ -1,19 +1,17 @@
 """Checks of chapter 1: how a picture becomes noise."""
 
 import math
-from collections.abc import Callable
-from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from diffusion_lite.exercises.trial import (
+    Answer,
     Refused,
     Trial,
     advising,
     exercise,
     expect,
-    looked_for,
     near,
     versus,
 )
@@ -30,7 +28,15 @@ def another_variance(trial: Trial) -> str:
     """Hold the variance of x_t against one taken step by step."""
     for T in (20, 100, 1000):
         schedule = some_schedule(trial, T)
-        given = c, t, _ = told_apart(trial, schedule)
+        given = c, t, _ = trial.told_apart(
+            lambda T=T, schedule=schedule: (
+                trial.uniform(2.0, 9.0),
+                trial.integer(T // 5, T // 2),
+                schedule,
+            ),
+            step_by_step,
+            2e-3,
+        )
         got, want = trial.number(*given), step_by_step(*given)
         close = " Is it simulated? The formula is exact."
         trial.agrees(
@@ -48,17 +54,6 @@ def step_by_step(c: float, t: int, schedule: Schedule) -> float:
     for beta in schedule.beta[1 : t + 1].tolist():
         c = (1 - beta) * c + beta
     return c
-
-
-def told_apart(trial: Trial, schedule: Schedule) -> tuple:
-    """Return c, t and the schedule, where no two mistakes come to one."""
-    while True:
-        t = trial.integer(schedule.T // 5, schedule.T // 2)
-        given = (trial.uniform(2.0, 9.0), t, schedule)
-        values = [float(m(*given)) for m in looked_for("forward-1")]
-        pairs = combinations([step_by_step(*given), *values], 2)
-        if all(abs(one - other) > 2e-3 for one, other in pairs):
-            return given
 
 
 @exercise("forward-2")
@@ -162,8 +157,8 @@ EACH = "torch.randn(x.shape) gives each entry a noise of its own."
 
 
 @exercise("forward-4")
-def the_walk_that_is_wrong(trial: Trial) -> str:
-    """Look at the moments of a mended walk's noise, after one and ten steps.
+def the_path_that_is_wrong(trial: Trial) -> str:
+    """Look at the moments of a mended path's noise, after one and ten steps.
 
     False alarms: eight bounds of five standard errors: below 1e-5 in all.
     """
@@ -172,7 +167,7 @@ def the_walk_that_is_wrong(trial: Trial) -> str:
     few = torch.zeros(5, 2).double()  # at first, so that no mistake is large
     with advising(EACH, "size of tensor", "shape"):
         once, again, other = (
-            walked(trial, few, many, seed) for seed in (1, 1, 2)
+            ends_from(trial, few, many, seed) for seed in (1, 1, 2)
         )
     expect(
         near(once, again) and not near(once, other),
@@ -183,29 +178,29 @@ def the_walk_that_is_wrong(trial: Trial) -> str:
         (one_step, "After one step"),
         (many, "After ten steps"),
     ):
-        zero = walked_20_000(trial, schedule, steps)
+        zero = ends_of_20_000(trial, schedule, steps)
         noise_has_its_moments(trial, zero, schedule, steps)
-    return "20,000 walks of one and of ten steps: mean, variance, shape."
+    return "20,000 paths of one and of ten steps: mean, variance, shape."
 
 
-def walked(
+def ends_from(
     trial: Trial, start: Tensor, schedule: Schedule, seed: int
 ) -> Tensor:
-    """Return where the answer's walks end that begin at a start."""
+    """Return where the answer's paths end that begin at a start."""
     generator = torch.Generator().manual_seed(seed)
     return trial.tensor(start, schedule, generator, shape=start.shape)
 
 
-def walked_20_000(trial: Trial, schedule: Schedule, steps: str) -> Tensor:
-    """Return where as many walks from 0 end.
+def ends_of_20_000(trial: Trial, schedule: Schedule, steps: str) -> Tensor:
+    """Return where as many paths from 0 end.
 
     Raises:
         Refused: those from far off, with the same noise, end elsewhere than
             x_0's factor says.
     """
     zero, seed = torch.zeros(20_000, 2).double(), trial.integer(0, 10**9)
-    ends = walked(trial, zero, schedule, seed)
-    far = walked(trial, zero + 1e4, schedule, seed)
+    ends = ends_from(trial, zero, schedule, seed)
+    far = ends_from(trial, zero + 1e4, schedule, seed)
     mean, root = float(ends.mean()), float(schedule.alpha_bar[-1]) ** 0.5
     kept = float((far - ends).mean()) / 1e4
     scale = (1 - root**2) ** 0.5
@@ -226,11 +221,11 @@ def walked_20_000(trial: Trial, schedule: Schedule, steps: str) -> Tensor:
 def noise_has_its_moments(
     trial: Trial, ends: Tensor, schedule: Schedule, steps: str
 ) -> None:
-    """Refuse walks from 0 whose ends have another spread or shape."""
+    """Refuse paths from 0 whose ends have another variance or shape."""
     n, rest = len(ends), 1 - float(schedule.alpha_bar[-1])
     z, variance = ends / rest**0.5, float(ends.var())
 
-    def made(mistake: Callable) -> float:
+    def made(mistake: Answer) -> float:
         generator = torch.Generator().manual_seed(0)
         return float(mistake(0 * ends, schedule, generator).var())
 

@@ -1,11 +1,10 @@
 """Checks of chapter 6: a game, and whether a difference is one."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 from diffusion_lite.exercises.trial import (
+    Answer,
     Trial,
     exercise,
     expect,
@@ -179,7 +178,7 @@ def holds_far_off(trial: Trial, logit: torch.Tensor) -> None:
     )
 
 
-def slope_in_logits(loss_of: Callable, logit: torch.Tensor) -> torch.Tensor:
+def slope_in_logits(loss_of: Answer, logit: torch.Tensor) -> torch.Tensor:
     """Return the slope of a loss in each logit.
 
     Raises:

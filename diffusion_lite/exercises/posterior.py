@@ -1,6 +1,7 @@
 """Checks of chapter 2: what the step before was."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,8 +28,8 @@ def by_bayes(
 ) -> tuple[float, float]:
     """Return mean and variance of q(x_s | x_t, x_0), on a grid of x_s."""
     a_s, a_t = (float(schedule.alpha_bar[u]) for u in (s, t))
-    middle, width = a_s**0.5 * x_0, (1 - a_s) ** 0.5
-    x_s = torch.linspace(-12, 12, 20_001, dtype=torch.float64) * width + middle
+    middle, std = a_s**0.5 * x_0, (1 - a_s) ** 0.5
+    x_s = torch.linspace(-12, 12, 20_001, dtype=torch.float64) * std + middle
     keep = a_t / a_s
     log_p = -((x_s - middle) ** 2) / (2 * (1 - a_s))
     log_p = log_p - (x_t - keep**0.5 * x_s) ** 2 / (2 * (1 - keep))
@@ -37,13 +38,15 @@ def by_bayes(
     return mean, float((p * (x_s - mean) ** 2).sum())
 
 
-def two_ends(trial: Trial, t: int, schedule: Schedule) -> tuple:
-    """Return an x_0 and an x_t that a walk may have."""
+def two_ends(trial: Trial, t: int, schedule: Schedule) -> tuple[float, float]:
+    """Return an x_0 and an x_t that a path may have."""
     x_0, a_t = trial.uniform(0.5, 2.0), float(schedule.alpha_bar[t])
     return x_0, a_t**0.5 * x_0 - trial.uniform(0.5, 2.0) * (1 - a_t) ** 0.5
 
 
-def three_at_once(pair: tuple, mean: Tensor, variance: float) -> None:
+def three_at_once(
+    pair: tuple[Any, ...], mean: Tensor, variance: float
+) -> None:
     """Refuse what was right for one entry and is not for three, or go on."""
     got = one_tensor(pair[0], (3,), "With three entries at once the mean is")
     expect(
@@ -62,7 +65,11 @@ def three_at_once(pair: tuple, mean: Tensor, variance: float) -> None:
 
 
 def mean_and_variance(
-    trial: Trial, given: tuple, want: tuple, where: str, share: float
+    trial: Trial,
+    given: tuple[Any, ...],
+    want: tuple[float, float],
+    where: str,
+    share: float,
 ) -> None:
     """Refuse a mean or a variance, of one entry, that is another, or go on."""
     pair = trial.pair(*given)
@@ -91,18 +98,18 @@ def from_anywhere_to_anywhere(trial: Trial) -> str:
             )
             want = by_bayes(x_0, x_t, s, t, schedule)
             mean_and_variance(trial, given, want, where, 1e-3)
-            x_0, x_t = trial.normal(3), trial.normal(3)
-            pair = trial.pair(x_0, x_t, s, t, schedule)
-            ends = zip(x_0.tolist(), x_t.tolist(), strict=True)
+            three = trial.normal(3), trial.normal(3)
+            pair = trial.pair(*three, s, t, schedule)
+            ends = zip(*(each.tolist() for each in three), strict=True)
             three_at_once(pair, means_by_bayes(ends, s, t, schedule), want[1])
     return "one step and a leap, on two schedules, by Bayes' rule on a grid."
 
 
 def means_by_bayes(
-    ends: Iterable, s: int, t: int, schedule: Schedule
+    ends: Iterable[tuple[float, float]], s: int, t: int, schedule: Schedule
 ) -> Tensor:
     """Return the mean of q(x_s | x_t, x_0) for each (x_0, x_t), on a grid."""
-    means = [by_bayes(*pair, s, t, schedule)[0] for pair in ends]
+    means = [by_bayes(x_0, x_t, s, t, schedule)[0] for x_0, x_t in ends]
     return torch.tensor(means, dtype=torch.float64)
 
 
@@ -138,13 +145,13 @@ def a_network_that_says_x_0(trial: Trial) -> str:
         times = [trial.integer(T // 4, T - 2) for _ in range(4)]
         t = torch.tensor([T // 4, *times, T - 1])
         x_t = q_sample(x_0, t, eps, schedule)
-        asked = []
+        asked: list[int] = []
 
         def x_0_model(
             x_t: Tensor,
             t: Tensor,
-            known: tuple = (x_t, t, x_0),
-            asked: list = asked,
+            known: tuple[Tensor, Tensor, Tensor] = (x_t, t, x_0),
+            asked: list[int] = asked,
         ) -> Tensor:
             asked.append(1)
             return said(x_t, t, *known)

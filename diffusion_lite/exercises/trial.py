@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,10 @@ from diffusion_lite.schedules import Schedule
 SECONDS = 5.0
 """How long an answer may take, all trials of a check together."""
 
-EXERCISES: dict[str, Callable] = {}
+Answer = Callable[..., Any]
+"""What a reader wrote, or a mistake: it may return anything."""
+
+EXERCISES: dict[str, "Check"] = {}
 """Each exercise's check: from a Trial to what it tried, or Refused."""
 
 MISTAKES = "diffusion_lite.exercises.mistakes"
@@ -31,17 +36,20 @@ class Refused(Exception):
     """What the reader is told about an answer that is not right."""
 
 
-def exercise(name: str) -> Callable:
+Check = Callable[["Trial"], str]
+
+
+def exercise(name: str) -> Callable[[Check], Check]:
     """Enter a check under the name of its exercise."""
 
-    def enter(check: Callable) -> Callable:
+    def enter(check: Check) -> Check:
         EXERCISES[name] = check
         return check
 
     return enter
 
 
-def mistakes(name: str) -> list[Callable]:
+def mistakes(name: str) -> list[Answer]:
     """Return the likely mistakes of an exercise, in their order."""
     module = importlib.import_module(f"{MISTAKES}.{name.replace('-', '_')}")
     return [
@@ -52,12 +60,12 @@ def mistakes(name: str) -> list[Callable]:
     ]
 
 
-def looked_for(name: str) -> list[Callable]:
+def looked_for(name: str) -> list[Answer]:
     """Return the mistakes that are known by what they return."""
     return [
         mistake
         for mistake in mistakes(name)
-        if mistake.__doc__.startswith("It looks like ")
+        if (mistake.__doc__ or "").startswith("It looks like ")
     ]
 
 
@@ -71,9 +79,9 @@ class Network:
 
     names: list[str]
     values: list[Tensor]
-    function: Callable
+    function: Answer
 
-    def __call__(self, *given: object) -> object:
+    def __call__(self, *given: object) -> Any:
         """Return what it makes of an input, with the parameters it has."""
         return self.function(self.values, *given)
 
@@ -82,7 +90,7 @@ def network(module: nn.Module) -> Network:
     """Return a module's parameters, and its function of them."""
     held = dict(module.named_parameters())
 
-    def function(values: list[Tensor], *given: object) -> object:
+    def function(values: list[Tensor], *given: object) -> Any:
         parameters = {
             name: value if held[name].requires_grad else value.detach()
             for name, value in zip(held, values, strict=True)
@@ -96,11 +104,11 @@ def network(module: nn.Module) -> Network:
 class Trial:
     """A reader's answer, called on copies; what it returns is looked at."""
 
-    def __init__(self, answer: Callable, seed: int, name: str = "") -> None:
+    def __init__(self, answer: Answer, seed: int, name: str = "") -> None:
         self.answer, self.name = answer, name
         self.generator = torch.Generator().manual_seed(seed)
 
-    def direct(self, *given: object) -> object:
+    def direct(self, *given: object) -> Any:
         """Return what the answer makes of what is given itself, no copies.
 
         Raises:
@@ -117,7 +125,7 @@ class Trial:
                 f"With {shown(given)} it stops with {told(error)}"
             ) from None
 
-    def call(self, *given: object) -> object:
+    def call(self, *given: object) -> Any:
         """Return what the answer makes of copies of what is given.
 
         Raises:
@@ -144,12 +152,12 @@ class Trial:
         result = self.call(*given)
         return one_number(result, f"With {shown(given)} it returns")
 
-    def tensor(self, *given: object, shape: tuple) -> Tensor:
+    def tensor(self, *given: object, shape: tuple[int, ...]) -> Tensor:
         """Return what the answer makes of it, if it is (*shape), finite."""
         result = self.call(*given)
         return one_tensor(result, shape, f"With {shown(given)} it returns")
 
-    def pair(self, *given: object) -> tuple:
+    def pair(self, *given: object) -> tuple[Any, ...]:
         """Return what the answer makes of it, if that is two things."""
         result = as_tensor(self.call(*given))
         many = isinstance(result, (tuple, list, Tensor))
@@ -174,7 +182,7 @@ class Trial:
     def looks_like(
         self,
         got: float | Tensor,
-        made: Callable[[Callable], object],
+        made: Callable[[Answer], Any],
         share: float = 1e-4,
     ) -> str:
         """Return what the first mistake is told that comes to what was got.
@@ -192,7 +200,7 @@ class Trial:
         got: float | Tensor,
         want: float | Tensor,
         where: str,
-        made: Callable[[Callable], object],
+        made: Callable[[Answer], Any],
         share: float = 1e-4,
         otherwise: str = "",
     ) -> None:
@@ -208,6 +216,20 @@ class Trial:
             told = self.looks_like(got, made, min(share, 1e-4))
             told = told or otherwise
             raise Refused(f"{where}: {both}{told}")
+
+    def told_apart(
+        self, some: Callable[[], tuple[Any, ...]], right: Answer, apart: float
+    ) -> tuple[Any, ...]:
+        """Return what some() gives where all mistakes and right differ.
+
+        The numbers that they come to are further apart than that.
+        """
+        while True:
+            given = some()
+            answers = [right, *looked_for(self.name)]
+            numbers = sorted(float(answer(*given)) for answer in answers)
+            if all(high - low > apart for low, high in pairwise(numbers)):
+                return given
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number by chance, evenly from low to high."""
@@ -235,12 +257,12 @@ def tables(value: object) -> tuple[Tensor, ...]:
     return (value,) if isinstance(value, Tensor) else ()
 
 
-def as_tensor(value: object) -> object:
+def as_tensor(value: object) -> Any:
     """Return a NumPy array as a tensor, and all else as it is."""
     return torch.as_tensor(value) if isinstance(value, np.ndarray) else value
 
 
-def own(value: object) -> object:
+def own(value: object) -> Any:
     """Return a copy that the answer may spoil; chance is not copied."""
     if isinstance(value, torch.Generator):
         return value
@@ -263,7 +285,7 @@ def one_number(value: object, says: str) -> float:
     return float(value)
 
 
-def one_tensor(value: object, shape: tuple, says: str) -> Tensor:
+def one_tensor(value: object, shape: tuple[int, ...], says: str) -> Tensor:
     """Return a value as a float64 tensor without gradient.
 
     Raises:
@@ -320,7 +342,7 @@ def near(a: float | Tensor, b: float | Tensor, share: float = 1e-4) -> bool:
     return bool(((a - b).abs() <= share * b.abs().max() + 1e-7).all())
 
 
-def same(a: object, b: float | Tensor, share: float) -> bool:
+def same(a: Any, b: float | Tensor, share: float) -> bool:
     """Return whether a has b's shape, and is b but for a small share."""
     a, b = torch.as_tensor(a), torch.as_tensor(b)
     return a.numel() == b.numel() and near(a.reshape(b.shape), b, share)
@@ -337,26 +359,16 @@ def worst(got: float | Tensor, want: float | Tensor) -> int:
     return int(off.abs().argmax())
 
 
-def versus(yours: float, right: float) -> str:
+def versus(yours: float | Tensor, right: float | Tensor) -> str:
     """Return two numbers, with as many digits as tell them apart."""
     for digits in range(4, 12):
-        mine, its = f"{yours:.{digits}g}", f"{right:.{digits}g}"
+        mine, its = (f"{float(x):.{digits}g}" for x in (yours, right))
         if mine != its:
             break
     return f"yours {mine}, should be {its}."
 
 
-def looks_like(
-    got: float | Tensor, mistakes: dict, share: float = 1e-4
-) -> str:
-    """Return the name of the mistake whose value was got, as a sentence."""
-    for name, value in mistakes.items():
-        if near(got, value, share):
-            return f" It looks like {name}."
-    return ""
-
-
-def shown(given: tuple) -> str:
+def shown(given: tuple[Any, ...]) -> str:
     """Return what is given in a few words."""
     words = []
     for value in given:
@@ -388,7 +400,7 @@ def told(error: BaseException) -> str:
     return f"{kind}: {text[:300]}{'...' * (len(text) > 300)}"
 
 
-def in_time(call: Callable, seconds: float) -> object:
+def in_time(call: Callable[[], Any], seconds: float) -> Any:
     """Return what a call returns, or raise what it raises.
 
     It runs in a thread of its own, which is stopped at its next line of
@@ -399,7 +411,7 @@ def in_time(call: Callable, seconds: float) -> object:
     Raises:
         Refused: it did not end in time, or with what is no Exception.
     """
-    end = {}
+    end: dict[str, Any] = {}
 
     def run() -> None:
         try:
@@ -428,7 +440,7 @@ def stop(thread: threading.Thread, tries: int = 20) -> None:
     """Raise TimeoutError in a thread, again if the thread catches it."""
     for _ in range(tries):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(TimeoutError)
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeoutError)
         )
         thread.join(0.05)
         if not thread.is_alive():

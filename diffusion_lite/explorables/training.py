@@ -140,7 +140,7 @@ def train_snapshots(
         partial(denoising_loss, schedule=schedule),
         points,
         steps=max(steps),
-        batch_size=512,
+        batch_size=256,
         lr=1e-2,
         generator=generator,
     )

@@ -23,9 +23,6 @@ NUMBERED = sorted(
 )
 # A chapter whose leading module has another name: one asks, the other answers.
 LEADS = {"denoiser": "networks", "families": "vae"}
-# Their checks still list the values of mistakes, and may be long until they
-# call the mistakes as the others do.
-LISTS_OF_MISTAKES = {"denoiser.py", "families.py", "training.py"}
 MACHINE_PATH = re.compile(rb"(?<![\w.:/])/(?:home|root|Users|work|tmp)/\w")
 
 
@@ -119,17 +116,8 @@ def functions(files):
         if path.parent.name == "mistakes":
             continue
         for node in ast.walk(parse(path)):
-            spared = path.name in LISTS_OF_MISTAKES and is_check(node)
-            if isinstance(node, ast.FunctionDef) and not spared:
+            if isinstance(node, ast.FunctionDef):
                 yield f"{path.name}: {node.name}", node
-
-
-def is_check(node):
-    """Return whether it is an exercise's check."""
-    return isinstance(node, ast.FunctionDef) and any(
-        ast.unparse(each).startswith("exercise(")
-        for each in node.decorator_list
-    )
 
 
 def body_lines(node):

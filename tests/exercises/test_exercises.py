@@ -411,20 +411,20 @@ def test_a_network_may_bend_and_start_otherwise():
 
 
 @pytest.mark.parametrize("variance", ["beta", "smaller"])
-def test_a_walk_back_may_have_either_variance(variance):
-    def walk_back(eps_model, x, schedule, generator):
+def test_a_sampler_may_have_either_variance(variance):
+    def sampler(eps_model, x, schedule, generator):
         for t in range(schedule.T, 0, -1):
             eps_hat = eps_model(x_t=x, t=torch.full((len(x),), t))
             x = posterior_mean_from_eps(x, t, eps_hat, schedule)
-            wide = schedule.beta[t]
+            variance_t = schedule.beta[t]
             if variance == "smaller":
-                wide = posterior_variance(t, schedule)
+                variance_t = posterior_variance(t, schedule)
             if t > 1:
                 z = torch.randn(x.shape, generator=generator)
-                x = x + wide.sqrt() * z
+                x = x + variance_t.sqrt() * z
         return x
 
-    assert check("training-3", walk_back)
+    assert check("training-3", sampler)
 
 
 def test_a_network_may_be_asked_row_by_row_and_by_name():
@@ -439,7 +439,7 @@ def test_a_network_may_be_asked_row_by_row_and_by_name():
     assert check("posterior-3", as_eps_model)
 
 
-def test_what_a_reader_draws_does_not_change(solution):
+def test_what_a_reader_samples_does_not_change(solution):
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)

@@ -19,6 +19,7 @@ from experiments.contest.results import (
     values,
     write,
 )
+from mutants import mutant
 
 
 def rows_of(method, energies, **more):
@@ -66,6 +67,11 @@ def test_what_was_not_measured_is_not_given(method, measure, words):
         values(rows_of("gan", [1.0]), "ring", method, measure)
 
 
+@mutant(
+    "an interval with 1.96 for five seeds",
+    mean_interval,
+    lambda x: (float(x.mean()), 1.96 * float(x.std()) / len(x) ** 0.5),
+)
 def test_the_interval_covers_as_often_as_it_says(generator):
     x = 3 + 2 * torch.randn(4000, 5, generator=generator).double()
     found = (mean_interval(each) for each in x)

@@ -230,3 +230,22 @@ def test_a_long_run_works_outside_the_main_thread(tmp_path):
 def test_bad_arguments_are_named_before_the_first_step(tmp_path):
     with pytest.raises(ValueError, match="got steps = 0"):
         run(tmp_path / "run", mlp(), steps=0)
+
+
+class WithSpares(MLP):
+    """A network with a frozen parameter, and with one that nothing uses."""
+
+    def __init__(self):
+        torch.manual_seed(1)
+        super().__init__(width=16)
+        self.first.bias.requires_grad_(False)
+        self.spare = torch.nn.Parameter(torch.ones(3))
+
+
+def test_frozen_and_unused_parameters_come_back(tmp_path):
+    path, never_stopped = tmp_path / "run", WithSpares()
+    last(train(never_stopped, LOSS, DATA, **options()))
+    stopped(path, 5, WithSpares())
+    resumed = WithSpares()
+    last(run(path, resumed))
+    assert same_weights(resumed, never_stopped)

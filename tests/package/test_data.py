@@ -1,6 +1,5 @@
 """The distributions and the digits are what their docstrings say."""
 
-import math
 import re
 import struct
 import subprocess
@@ -14,12 +13,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from diffusion_lite.data import (
-    checkerboard,
     digits,
     eight_modes,
     load_pictures,
-    moons,
-    swiss_roll,
     two_modes,
 )
 
@@ -43,47 +39,6 @@ def test_eight_modes_are_unequal_and_of_unit_size(generator):
     torch.testing.assert_close(
         mixture.covariances[0], 0.01 * torch.eye(2).double()
     )
-
-
-@pytest.mark.parametrize("draw", [moons, swiss_roll, checkerboard])
-def test_2d_laws_are_seeded_and_of_about_unit_size(draw, generator):
-    x = draw(20_000, generator=generator)
-    assert x.shape == (20_000, 2)
-    assert torch.isfinite(x).all()
-    assert float(x.square().mean()) == pytest.approx(1, abs=0.1)
-    again = draw(20_000, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(x, again)
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        draw(0, generator=generator)
-
-
-def test_moons_lie_on_two_half_circles(generator):
-    x = moons(5000, generator=generator) / 1.4
-    upper = ((x - torch.tensor([-0.5, -0.25])).norm(dim=1) - 1).abs()
-    lower = ((x - torch.tensor([0.5, 0.25])).norm(dim=1) - 1).abs()
-    assert (torch.minimum(upper, lower) < 5 * 0.08).all()
-    assert 0.4 < float((upper < lower).double().mean()) < 0.6
-
-
-def test_swiss_roll_winds_one_and_a_half_turns(generator):
-    x = swiss_roll(5000, generator=generator)
-    radius = x.norm(dim=1)
-    assert float(radius.min()) > 1.5 * math.pi / 7 - 0.3
-    assert float(radius.max()) < 4.5 * math.pi / 7 + 0.3
-    # angle and radius rise together: undo the winding and compare
-    angle = torch.atan2(x[:, 1], x[:, 0])
-    turns = (7 * radius - angle) / (2 * math.pi)
-    assert float((turns - turns.round()).abs().median()) < 0.06
-
-
-def test_checkerboard_fills_only_the_dark_squares(generator):
-    x = checkerboard(20_000, generator=generator) / 0.85 + 2
-    square = x.floor().long().clamp(0, 3)
-    assert ((square.sum(1) % 2) == 0).all()
-    counts = (4 * square[:, 0] + square[:, 1]).bincount(minlength=16)
-    filled = counts[counts > 0].double()
-    assert len(filled) == 8
-    assert float(filled.max() / filled.min()) < 1.2
 
 
 def test_digits_are_scikit_learns_split_and_scaled():

@@ -25,6 +25,7 @@ from diffusion_lite.dirac_gan import (
 from diffusion_lite.elbo import simple_loss
 from diffusion_lite.gan import gan_value, generator_loss, r1_penalty
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from mutants import mutant
 
 POINTS = [(0.7, -0.4), (-1.3, 0.9), (2.0, 1.5), (0.1, 0.2)]
 
@@ -86,6 +87,11 @@ def same(found, expected, tol=1e-5):
     return np.allclose(found, expected, atol=tol)
 
 
+@mutant(
+    "a logit that is large for fakes",
+    dirac_value,
+    lambda right, theta, psi: right(theta, -psi),
+)
 @pytest.mark.equation("eq-dirac-value", oracle="gan_value of its three points")
 @pytest.mark.parametrize("at", POINTS)
 def test_the_value_is_that_of_the_game(at):
@@ -94,6 +100,17 @@ def test_the_value_is_that_of_the_game(at):
     assert float(found) == pytest.approx(float(value(theta, psi).detach()))
 
 
+def with_the_other_sigmoid(right, theta, psi):
+    d_theta, d_psi = right(-theta, psi)
+    return d_theta, -d_psi
+
+
+@mutant(
+    "the players swapped",
+    minimax,
+    lambda right, *at: tuple(-v for v in right(*at)),
+)
+@mutant("the other sigmoid", minimax, with_the_other_sigmoid)
 @pytest.mark.equation("eq-dirac-minimax", oracle="autograd of the value")
 @pytest.mark.parametrize("at", POINTS)
 def test_minimax_goes_up_and_down_the_value(at):
@@ -101,6 +118,16 @@ def test_minimax_goes_up_and_down_the_value(at):
     assert pulls(minimax, *at) == pytest.approx([-d_theta, d_psi])
 
 
+def generator_that_goes_up(right, theta, psi):
+    d_theta, d_psi = right(theta, psi)
+    return -d_theta, d_psi
+
+
+@mutant(
+    "a generator that goes the wrong way",
+    non_saturating,
+    generator_that_goes_up,
+)
 @pytest.mark.equation(
     "eq-dirac-non-saturating", oracle="autograd of both players' losses"
 )
@@ -114,10 +141,29 @@ def test_non_saturating_goes_down_the_generators_loss(at):
     assert pulls(non_saturating, *at) == pytest.approx([-down, up])
 
 
+@mutant(
+    "a Wasserstein generator that goes up",
+    wasserstein,
+    lambda theta, psi: (-psi, -theta),
+)
 def test_wasserstein_turns_at_full_speed():
     assert pulls(wasserstein, 0.3, -2.0) == [-2.0, -0.3]
 
 
+def r1_on_both_players(right, velocity, gamma):
+    def penalised(theta, psi):
+        d_theta, d_psi = right(velocity, gamma)(theta, psi)
+        return d_theta - gamma * theta, d_psi
+
+    return penalised
+
+
+@mutant(
+    "R1 without its half",
+    with_r1,
+    lambda right, velocity, gamma: right(velocity, 2 * gamma),
+)
+@mutant("R1 on the generator too", with_r1, r1_on_both_players)
 @pytest.mark.equation("eq-dirac-r1", oracle="autograd of r1_penalty")
 @pytest.mark.parametrize("at", POINTS)
 def test_r1_pulls_psi_alone(at):
@@ -129,6 +175,11 @@ def test_r1_pulls_psi_alone(at):
     assert after[1] == pytest.approx(before[1] - float(push))
 
 
+@mutant(
+    "consensus that goes up the speed",
+    with_consensus,
+    lambda right, velocity, gamma: right(velocity, -gamma),
+)
 @pytest.mark.equation(
     "eq-dirac-consensus", oracle="differences of the squared speed"
 )
@@ -161,6 +212,9 @@ def test_in_small_steps_the_game_circles(game):
     assert float(turned.max() - turned.min()) > 6.2  # all the way round
 
 
+@mutant(
+    "the saturating loss for the non-saturating one", non_saturating, minimax
+)
 @pytest.mark.equation(
     "eq-dirac-creep", oracle="the slope of a run of tiny steps"
 )
@@ -197,6 +251,19 @@ def test_growth_is_the_steps_spectral_radius(game, rates, h):
     assert simultaneous_growth(rates, h) == pytest.approx(radius, abs=1e-5)
 
 
+@mutant(
+    "a step that knows of the other's", simultaneous_step, alternating_step
+)
+@mutant(
+    "a step's growth from continuous time",
+    simultaneous_growth,
+    lambda rates, h: float((h * rates).exp().abs().max()),
+)
+@mutant(
+    "a step's growth from the real part alone",
+    simultaneous_growth,
+    lambda rates, h: float((1 + h * rates.real).abs().max()),
+)
 def test_simultaneous_steps_run_away_at_every_size():
     for h in (0.01, 0.1, 1.0):
         factor = simultaneous_growth(torch.tensor([0.5j, -0.5j]), h)
@@ -206,6 +273,11 @@ def test_simultaneous_steps_run_away_at_every_size():
         assert grown == pytest.approx(factor**50, rel=2e-2)
 
 
+@mutant(
+    "a turn that does not know of the other's",
+    alternating_step,
+    simultaneous_step,
+)
 @pytest.mark.equation(
     "eq-dirac-alternating", oracle="numpy's eigenvalues, and a long run"
 )
@@ -230,6 +302,11 @@ def test_the_non_saturating_game_ends_on_a_circle():
         assert squared == pytest.approx(2 * h, rel=0.1)
 
 
+@mutant(
+    "R1's rates with gamma for its half",
+    r1_eigenvalues,
+    lambda right, gamma, turn: right(2 * gamma, turn),
+)
 @pytest.mark.equation(
     "eq-dirac-r1-rates", oracle="numpy's eigenvalues of differences at 0"
 )
@@ -254,6 +331,11 @@ def test_r1_is_best_at_twice_the_turn():
     assert min(slowest) == slowest[2] == -0.5
 
 
+@mutant(
+    "consensus's rates with the turn not squared",
+    consensus_eigenvalues,
+    lambda right, gamma, turn: right(gamma / turn, turn),
+)
 @pytest.mark.equation(
     "eq-dirac-consensus-rates", oracle="numpy's eigenvalues at 0"
 )
@@ -271,6 +353,11 @@ def test_with_a_penalty_the_game_ends(game):
     assert float(points[-1].norm()) < 1e-3
 
 
+@mutant(
+    "a bowl of alpha_bar",
+    bowl_loss,
+    lambda theta, t, schedule: schedule.alpha_bar[t] * theta**2,
+)
 @pytest.mark.equation(
     "eq-dirac-bowl", oracle="simple_loss of the family's own denoiser"
 )

@@ -26,6 +26,7 @@ from diffusion_lite.forward import q_sample
 from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
 from diffusion_lite.posterior import forward_variance, posterior_variance
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from mutants import mutant, negated
 
 SCHEDULE = linear_schedule(20)
 LINE = torch.linspace(-9, 9, 2001, dtype=torch.float64)
@@ -40,6 +41,11 @@ def double(*values):
     return [torch.tensor(v, dtype=torch.float64) for v in values]
 
 
+@mutant(
+    "9: a KL the other way round",
+    normal_kl,
+    lambda right, m_1, v_1, m_2, v_2: right(m_2, v_2, m_1, v_1),
+)
 @pytest.mark.equation("eq-normal-kl", oracle="quadrature")
 @pytest.mark.parametrize(
     "arguments",
@@ -59,6 +65,12 @@ def test_normal_kl_by_quadrature(arguments):
     )
 
 
+def kl_that_goes_below_0(mean_1, variance_1, mean_2, variance_2):
+    ratio = variance_1 / variance_2
+    return (ratio - 1 - ratio.log() + (mean_1 - mean_2).abs()) / 2
+
+
+@mutant("9: a KL that is no KL", normal_kl, kl_that_goes_below_0)
 @pytest.mark.equation("eq-equal-kl", oracle="numbers done by hand")
 def test_normal_kl_of_equal_variances_is_a_squared_distance():
     mean_1, mean_2, variance = double(1.0, 4.0, 0.5)
@@ -82,6 +94,11 @@ def test_normal_kl_bad_input():
         normal_kl(zero, one, zero, one * math.nan)
 
 
+@mutant(
+    "13: nats called bits",
+    bits_per_dim,
+    lambda nats, num_dims: nats / num_dims,
+)
 @pytest.mark.equation("eq-bits-per-dim", oracle="fair coins")
 def test_bits_per_dim_of_a_fair_coin():
     assert bits_per_dim(64 * math.log(2), 64) == pytest.approx(1.0)
@@ -114,6 +131,13 @@ def test_simple_loss_is_a_mean_of_squares(generator):
     assert torch.equal(seen[2][1], torch.full((4,), 7))
 
 
+def absolute_error(eps_model, x_0, t, eps, schedule):
+    x_t = q_sample(x_0, t, eps, schedule)
+    eps_hat = eps_model(x_t, torch.as_tensor(t).expand(len(x_t)))
+    return (eps - eps_hat).abs().reshape(len(eps), -1).mean(1)
+
+
+@mutant("21: L1 for the squared error", eps_error, absolute_error)
 def test_simple_loss_of_the_best_denoiser_is_the_floor(generator):
     mixture, schedule = eight_modes(), cosine_schedule(100)
     x_0 = mixture.sample(50_000, generator=generator)
@@ -158,6 +182,7 @@ def term_by_quadrature(mixture, t, variance):
     return float((weight * nats).sum() / 2)
 
 
+@mutant("8: the sign of the bound", normal_kl, negated)
 @pytest.mark.equation("eq-elbo-terms", oracle="quadrature over x_0 and x_t")
 @pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
 def test_elbo_terms_by_quadrature(variance, generator):
@@ -298,6 +323,11 @@ def test_elbo_of_a_point_mass_like_law_is_near_exact(generator):
     assert abs(float(terms.sum()) - nll) < 0.05
 
 
+@mutant(
+    "19: weights of one",
+    elbo_weight,
+    lambda right, *args: torch.ones_like(right(*args)),
+)
 @pytest.mark.equation("eq-elbo-weight", oracle="the bound's own change")
 @pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
 def test_elbo_weight_is_the_price_of_an_error(variance):
@@ -323,6 +353,11 @@ def test_elbo_weight_is_the_price_of_an_error(variance):
     assert float(elbo_weight(7, SCHEDULE, variance)) > 0
 
 
+@mutant(
+    "a weight twice too large",
+    elbo_weight,
+    lambda right, *args: 2 * right(*args),
+)
 @pytest.mark.equation("eq-elbo-from-loss", oracle="the terms, one by one")
 @pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
 def test_elbo_from_loss_is_what_the_terms_come_to(variance):
@@ -352,6 +387,7 @@ def test_the_weights_ratio_on_the_papers_schedule():
         assert round(early / late) == ratio
 
 
+@mutant("19: the simple loss for the bound's", elbo_loss, simple_loss)
 @pytest.mark.equation("eq-elbo-loss", oracle="the bound's own change")
 def test_elbo_loss_moves_as_the_bound_does(generator):
     # Over all t, the loss is the bound up to a factor and a constant.
@@ -396,6 +432,11 @@ def test_loss_by_time_is_the_floor_for_the_best_denoiser(generator):
     assert float(losses[0]) == 1.0
 
 
+@mutant(
+    "22: beta for the best variance",
+    optimal_reverse_variance,
+    lambda losses: forward_variance,
+)
 @pytest.mark.equation(
     "eq-optimal-reverse-variance", oracle="a search over variances"
 )
@@ -454,6 +495,17 @@ def grey(levels):
     return torch.linspace(-1, 1, levels, dtype=torch.float64)
 
 
+def without_tails(x, mean, variance, *, levels):
+    normal = torch.distributions.Normal(mean, variance.sqrt())
+    half = 1 / (levels - 1)
+    return (normal.cdf(x + half) - normal.cdf(x - half)).log()
+
+
+@mutant(
+    "13: the outer levels without their tails",
+    discrete_log_prob,
+    without_tails,
+)
 @pytest.mark.equation("eq-discrete-decoder", oracle="counting rounded draws")
 @pytest.mark.parametrize("levels", [2, 17, 256])
 def test_discrete_log_prob_is_how_often_a_draw_is_rounded_there(
@@ -487,6 +539,12 @@ def test_discrete_log_prob_far_out_and_in_fine_levels():
     torch.testing.assert_close(got, density, rtol=1e-6, atol=0)
 
 
+def levels_one_apart(right, log_prob, x_0, *, levels, generator):
+    width = x_0[0].numel() * math.log(2 / (levels - 1))
+    return right(log_prob, x_0, levels=levels, generator=generator) + width
+
+
+@mutant("13: levels one apart", dequantised_nll, levels_one_apart)
 @pytest.mark.equation("eq-dequantised", oracle="exact level probabilities")
 def test_dequantised_nll_is_a_bound_and_exact_for_flat_densities(generator):
     # A density of a normal distribution, against the exact mass of each level

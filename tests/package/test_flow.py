@@ -9,6 +9,7 @@ from diffusion_lite.data import eight_modes
 from diffusion_lite.flow import Coupling, Flow, flow_loss
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.training import train
+from mutants import mutant
 
 
 def flow(shape=(2,), layers=4, width=16):
@@ -20,6 +21,26 @@ def flow(shape=(2,), layers=4, width=16):
     return model.requires_grad_(False)
 
 
+def reads_what_moves(self, x):
+    log_scale, shift = self.net(x).chunk(2, dim=1)
+    moves = 1 - self.mask
+    return moves * self.reach * log_scale.tanh(), moves * shift
+
+
+def not_turned_round(self, z):
+    for coupling in self.couplings:
+        z = coupling.inverse(z)
+    return z.reshape(-1, *self.shape)
+
+
+@mutant(
+    "a coupling that is told by what it moves",
+    (Coupling, "_scale_shift"),
+    reads_what_moves,
+)
+@mutant(
+    "couplings undone in the wrong order", (Flow, "inverse"), not_turned_round
+)
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 8)])
 def test_back_is_the_inverse_of_there(shape, generator):
     model = flow(shape)
@@ -30,6 +51,16 @@ def test_back_is_the_inverse_of_there(shape, generator):
     assert torch.allclose(model.inverse(z), x, atol=1e-10)
 
 
+def counted_upside_down(right, self, x):
+    z, log_det = right(self, x)
+    return z, -log_det
+
+
+@mutant(
+    "a coupling with its determinant upside down",
+    (Coupling, "forward"),
+    counted_upside_down,
+)
 @pytest.mark.equation(
     "eq-coupling", oracle="the determinant of autograd's Jacobian"
 )
@@ -53,6 +84,16 @@ def test_a_coupling_leaves_what_tells():
     assert z[0, 1] != 1
 
 
+@mutant(
+    "a flow without the determinant",
+    (Flow, "log_prob"),
+    lambda right, self, x: right(self, x) - self(x)[1],
+)
+@mutant(
+    "a flow with the determinant upside down",
+    (Flow, "log_prob"),
+    lambda right, self, x: right(self, x) - 2 * self(x)[1],
+)
 @pytest.mark.equation(
     "eq-change-of-variables", oracle="a sum over a grid, and a histogram"
 )

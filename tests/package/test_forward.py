@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from diffusion_lite.arguments import at
 from diffusion_lite.data import digits, two_modes
 from diffusion_lite.forward import (
     class_probs,
@@ -13,6 +14,7 @@ from diffusion_lite.forward import (
     q_step,
 )
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from mutants import mutant
 
 LINEAR = linear_schedule(50)
 COSINE = cosine_schedule(50)
@@ -22,6 +24,13 @@ def normal(shape, generator):
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
+def step_with_beta(x_s, t, eps, schedule):
+    keep = at(schedule.alpha.sqrt(), t, x_s)
+    return keep * x_s + at(schedule.beta, t, x_s) * eps
+
+
+@mutant("1: beta for its root", q_step, step_with_beta)
+@mutant("4: alpha_bar in one step", q_step, q_sample)
 @pytest.mark.equation("eq-q-step", oracle="measured mean and variance")
 def test_q_step_has_the_mean_and_variance_of_one_step(generator):
     x_s = torch.full((200_000,), 3.0, dtype=torch.float64)
@@ -34,6 +43,11 @@ def test_q_step_has_the_mean_and_variance_of_one_step(generator):
         assert abs(x_t.var() - beta) < 4 * spread
 
 
+def step_that_does_not_shrink(x_s, t, eps, schedule):
+    return x_s + at(schedule.beta.sqrt(), t, x_s) * eps
+
+
+@mutant("1: no shrinking", q_step, step_that_does_not_shrink)
 @pytest.mark.equation("eq-variance", oracle="measured variance, 50 steps")
 def test_variance_one_stays_one(generator):
     x_t = two_modes().sample(200_000, generator=generator)[:, 0]
@@ -61,6 +75,14 @@ def test_two_steps_act_as_one():
     assert noise == pytest.approx(1 - product, rel=1e-12)
 
 
+def std_as_variance(x_0, t, schedule):
+    a, s = schedule.coefficients(t, like=x_0)
+    return a * x_0, s
+
+
+@mutant(
+    "3: a standard deviation as a variance", q_mean_variance, std_as_variance
+)
 @pytest.mark.equation("eq-q-jump", oracle="the chain, step by step")
 @pytest.mark.parametrize("schedule", [LINEAR, COSINE])
 def test_the_jump_is_the_chain(schedule):
@@ -81,6 +103,19 @@ def test_the_jump_is_the_chain(schedule):
         )
 
 
+def jump_with_uniform_noise(right, x_0, t, eps, schedule):
+    uniform = torch.distributions.Normal(0, 1).cdf(eps)  # eps as rand() is
+    return right(x_0, t, uniform, schedule)
+
+
+def jump_with_variance(x_0, t, eps, schedule):
+    a, s = schedule.coefficients(t, like=x_0)
+    return a * x_0 + s**2 * eps
+
+
+@mutant("2: uniform noise", q_sample, jump_with_uniform_noise)
+@mutant("3: a variance as a standard deviation", q_sample, jump_with_variance)
+@mutant("4: alpha for alpha_bar", q_sample, q_step)
 @pytest.mark.equation("eq-q-sample", oracle="the chain, measured moments")
 def test_the_jumps_samples_are_the_chains(generator):
     n, t = 200_000, 20
@@ -152,6 +187,14 @@ def test_q_step_has_no_step_0():
         q_mean_variance(torch.tensor(1.0), 1, LINEAR)
 
 
+def without_shrinking(right, x_t, t, data, labels, schedule):
+    a, _ = schedule.coefficients(t, like=data)
+    return right(x_t, t, data / a, labels, schedule)
+
+
+@mutant(
+    "class probabilities without shrinking", class_probs, without_shrinking
+)
 @pytest.mark.equation("eq-class-probs", oracle="simulation: 400,000 noisings")
 def test_class_probs_are_calibrated(generator):
     # Noise a tiny data set very often. Among the noisy points near one

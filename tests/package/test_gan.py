@@ -25,6 +25,7 @@ from diffusion_lite.gan import (
 from diffusion_lite.metrics import energy_distance
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import MLP, UNet
+from mutants import mutant
 
 
 def normal(mean, std):
@@ -48,6 +49,11 @@ def best_value(data, model, generator, n=400_000):
     )
 
 
+@mutant(
+    "a value that praises fakes",
+    gan_value,
+    lambda real, fake: (F.logsigmoid(real) + F.logsigmoid(fake)).mean(),
+)
 @pytest.mark.equation(
     "eq-gan-value", oracle="the binary cross-entropy of a classifier"
 )
@@ -65,6 +71,11 @@ def test_who_does_not_know_says_one_half():
     assert float(gan_value(nothing, nothing)) == pytest.approx(-math.log(4))
 
 
+@mutant(
+    "a best discriminator upside down",
+    optimal_logit,
+    lambda x, data, model: model.log_prob(x) - data.log_prob(x),
+)
 @pytest.mark.equation(
     "eq-optimal-discriminator",
     oracle="Bayes' rule on a grid, and a search for a better one",
@@ -86,6 +97,17 @@ def test_no_discriminator_beats_the_optimal_one(generator):
     assert best_value(data, model, generator, 1000) > -math.log(4)
 
 
+def without_the_middle(data, model, *, generator, n=100_000):
+    def kl(p, q):
+        x = p.sample(n, generator=generator)
+        return (p.log_prob(x) - q.log_prob(x)).mean()
+
+    return (kl(data, model) + kl(model, data)) / 2
+
+
+@mutant(
+    "Jensen-Shannon without the middle", jensen_shannon, without_the_middle
+)
 @pytest.mark.equation(
     "eq-jensen-shannon", oracle="quadrature on a line, by scipy"
 )
@@ -122,6 +144,11 @@ def test_far_apart_the_divergence_is_log_2(generator):
     assert float(found) == pytest.approx(math.log(2))
 
 
+@mutant(
+    "a generator's loss that saturates",
+    generator_loss,
+    lambda fake_logit: F.logsigmoid(-fake_logit).mean(),
+)
 @pytest.mark.equation(
     "eq-non-saturating", oracle="slopes by autograd, where fakes are bad"
 )
@@ -137,6 +164,11 @@ def test_the_non_saturating_loss_pulls_where_the_value_does_not():
     assert float(pull) == -0.5
 
 
+@mutant(
+    "R1 without the square",
+    r1_penalty,
+    lambda right, discriminator, x: right(discriminator, x).sqrt(),
+)
 @pytest.mark.equation("eq-r1", oracle="finite differences of the logit")
 def test_r1_is_the_squared_slope(generator):
     torch.manual_seed(0)
@@ -249,9 +281,9 @@ def test_a_regularised_game_comes_near_the_ring(generator):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"steps": 0}, "steps must be above 0, got 0"),
-        ({"batch_size": 0}, "batch_size must be above 0, got 0"),
-        ({"lr": -1.0}, "lr must be above 0, got -1"),
+        ({"steps": 0}, "got steps = 0"),
+        ({"batch_size": 0}, "batch_size = 0, lr"),
+        ({"lr": -1.0}, "lr = -1"),
         ({"gamma": -0.1}, "gamma must not be negative, got -0.1"),
     ],
 )

@@ -10,6 +10,7 @@ from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.forward import q_sample
 from diffusion_lite.mixtures import GaussianMixture, gaussian_fit, kl_to_normal
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from mutants import mutant, negated
 
 SCHEDULE = cosine_schedule(100)
 LINE = torch.linspace(-12, 12, 20_001, dtype=torch.float64)[:, None]
@@ -105,6 +106,17 @@ def test_sample_repeats_with_its_seed():
     assert not torch.equal(draws[0], draws[2])
 
 
+def noised_without_the_root(right, self, t, schedule):
+    means = schedule.alpha_bar[t] * self.means
+    covariances = right(self, t, schedule).covariances
+    return GaussianMixture(self.weights, means, covariances)
+
+
+@mutant(
+    "4: a mixture noised without the root",
+    (GaussianMixture, "noised"),
+    noised_without_the_root,
+)
 @pytest.mark.equation(
     "eq-mixture-noised", oracle="quadrature over x_0, density at x_t"
 )
@@ -133,6 +145,11 @@ def test_noised_at_0_and_T():
     torch.testing.assert_close(end.means, 0 * mixture.means, rtol=0, atol=2e-3)
 
 
+@mutant(
+    "8: the sign of the best denoiser",
+    (GaussianMixture, "optimal_eps"),
+    negated,
+)
 @pytest.mark.equation("eq-tweedie", oracle="quadrature over x_0")
 @pytest.mark.parametrize("t", [1, 30, 99])
 def test_eps_by_quadrature(t):
@@ -190,6 +207,11 @@ def test_the_loss_is_the_floor_and_the_distance_to_the_best(t, generator):
     assert abs(off) < 5 * error + 1e-12
 
 
+@mutant(
+    "18: a floor of 0",
+    (GaussianMixture, "bayes_loss"),
+    lambda self, t, schedule, generator: torch.zeros(2).double(),
+)
 @pytest.mark.parametrize("t", [1, 20, 60, 100])
 def test_floor_is_the_best_denoisers_error(t, generator):
     # The floor averages an exact variance; here the error itself is drawn.

@@ -15,6 +15,7 @@ from diffusion_lite.networks import (
     perceptron,
     time_embedding,
 )
+from mutants import mutant
 
 STEPS = torch.tensor([1, 50, 99, 100])
 
@@ -31,6 +32,16 @@ def test_time_embedding_is_sines_and_cosines():
     assert emb[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
+def with_axes_mixed_up(right, t, dim):
+    emb = right(t, dim)
+    return emb.T.reshape(emb.shape)
+
+
+@mutant(
+    "30: an embedding with its axes mixed up",
+    time_embedding,
+    with_axes_mixed_up,
+)
 @pytest.mark.parametrize("dim", [32, 64])
 def test_the_nearest_embedding_of_t_is_its_neighbour(dim):
     # ERRORS 30: an embedding that mixes up its axes fails this.
@@ -118,6 +129,15 @@ def test_attention_is_pytorchs(generator):
     torch.testing.assert_close(look.sum(2), torch.ones(3, 16))
 
 
+class LayersInAList(MLP):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        layers = list(self.layers)
+        del self.layers
+        self.layers = layers
+
+
+@mutant("29: layers in a plain list", MLP, LayersInAList)
 def test_mlp_maps_points_to_points(generator):
     x_t = torch.randn(4, 3, generator=generator)
     assert MLP(dim=3)(x_t, STEPS).shape == (4, 3)

@@ -14,6 +14,7 @@ from diffusion_lite.parameterization import (
     x_0_from_v,
 )
 from diffusion_lite.schedules import linear_schedule
+from mutants import mutant, negated
 
 SCHEDULE = linear_schedule(100)
 T = torch.tensor([1, 2, 50, 99, 100])
@@ -41,6 +42,7 @@ def test_eps_and_x_0_undo_the_jump():
     close(eps_from_x_0(x_t, T, x_0, SCHEDULE), eps)
 
 
+@mutant("8: the sign of v", v_from_x_0_eps, negated)
 @pytest.mark.equation("eq-x-0-eps-from-v", oracle="there and back again")
 def test_v_goes_there_and_back():
     x_0, eps, x_t = triple()
@@ -67,6 +69,13 @@ def test_v_ends_are_noise_and_minus_data():
     torch.testing.assert_close(v_T, -x_0, rtol=0, atol=0.03)
 
 
+def over_the_variance(eps, t, schedule):
+    _, s = schedule.coefficients(t, like=eps)
+    return -eps / s**2
+
+
+@mutant("8: the sign of the score", score_from_eps, negated)
+@mutant("3: the score over the variance", score_from_eps, over_the_variance)
 @pytest.mark.equation("eq-score-given-x-0", oracle="autograd of log q")
 def test_score_is_autograd_of_log_q():
     x_0, eps, x_t = triple()

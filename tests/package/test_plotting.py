@@ -1,7 +1,5 @@
 """Drawing: what is in the figure is what was given."""
 
-import base64
-import io
 import sys
 import types
 import xml.etree.ElementTree as ET
@@ -12,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 
 from diffusion_lite import plotting
 
@@ -104,18 +101,6 @@ def test_pictures_in_colour_are_shown_as_they_are(ax):
     plotting.pictures(image.expand(1, 3, 4, 4), ax, columns=1)
     sheet = np.asarray(ax.images[0].get_array())
     assert sheet[0, 0].tolist() == [1, 0.5, 0, 1]
-
-
-def test_a_flip_book_has_every_frame_in_one_picture():
-    walk = torch.linspace(-1, 1, 5)[:, None, None, None, None]
-    page = plotting.flip_book(walk.expand(5, 3, 1, 8, 8), 2, 'a "walk"').data
-    assert 'aria-label="a &quot;walk&quot;"' in page
-    assert 'max="4"' in page
-    data = page.split("base64,")[1].split(")")[0]
-    sprite = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
-    assert sprite.shape == (5 * 17, 17, 4)
-    assert sprite[::17, 0, 0].tolist() == [255, 191, 128, 64, 0]
-    assert "http" not in page
 
 
 def test_pictures_beyond_the_range_are_clamped(ax):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from diffusion_lite.arguments import at
 from diffusion_lite.data import two_modes
 from diffusion_lite.forward import q_mean_variance, q_step
 from diffusion_lite.parameterization import eps_from_x_0
@@ -16,6 +17,7 @@ from diffusion_lite.posterior import (
     reverse_variance,
 )
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from mutants import mutant
 
 LINEAR = linear_schedule(100)
 COSINE = cosine_schedule(100)
@@ -25,6 +27,37 @@ def log_normal(x, mean, variance):
     return -(x - mean).square() / (2 * variance) - variance.log() / 2
 
 
+def with_alpha_bar(x_0, x_t, t, schedule):
+    alpha_bar_t = schedule.alpha_bar
+    alpha_bar_s = alpha_bar_t.roll(1)
+    weight_0 = alpha_bar_s.sqrt() * schedule.beta / (1 - alpha_bar_t)
+    weight_t = alpha_bar_t.sqrt() * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+    return at(weight_0, t, x_0) * x_0 + at(weight_t, t, x_0) * x_t
+
+
+def with_weights_swapped(right, x_0, x_t, t, schedule):
+    return right(x_t, x_0, t, schedule)
+
+
+def one_step_late(right, x_0, x_t, t, schedule):
+    return right(x_0, x_t, min(t + 1, schedule.T), schedule)
+
+
+def std_as_variance(right, t, schedule):
+    return right(t, schedule).sqrt()
+
+
+@mutant("5: alpha_bar_t on x_t", posterior_mean, with_alpha_bar)
+@mutant(
+    "the posterior's weights swapped", posterior_mean, with_weights_swapped
+)
+@mutant("6: the posterior one step late", posterior_mean, one_step_late)
+@mutant("22: beta for beta-tilde", posterior_variance, forward_variance)
+@mutant(
+    "3: the posterior's standard deviation as its variance",
+    posterior_variance,
+    std_as_variance,
+)
 @pytest.mark.equation("eq-bayes", oracle="Bayes' rule on a grid")
 @pytest.mark.equation("eq-posterior-mean", oracle="Bayes' rule on a grid")
 @pytest.mark.equation("eq-posterior-variance", oracle="Bayes' rule on a grid")
@@ -73,6 +106,16 @@ def test_the_square_is_complete(t, generator):
     torch.testing.assert_close(rest, rest[:1].expand(1000))
 
 
+def noise_over_its_variance(right, x_t, t, eps, schedule):
+    _, s = schedule.coefficients(t, like=x_t)
+    return right(x_t, t, eps / s, schedule)
+
+
+@mutant(
+    "3: the noise over its variance",
+    posterior_mean_from_eps,
+    noise_over_its_variance,
+)
 @pytest.mark.equation("eq-posterior-mean-eps", oracle="the mean of both ends")
 @pytest.mark.parametrize("schedule", [LINEAR, COSINE])
 def test_mean_is_x_t_with_some_noise_taken_off(schedule, generator):
@@ -95,6 +138,26 @@ def test_the_mean_noise_gives_the_mean_of_the_exact_reverse_step(t):
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
 
 
+def beta_tilde(x_0_variance, t, schedule):
+    return posterior_variance(t, schedule) + 0 * x_0_variance
+
+
+def with_a_weight_not_squared(right, x_0_variance, t, schedule):
+    tilde = posterior_variance(t, schedule)
+    extra = right(1.0, t, schedule) - tilde
+    return tilde + extra.sqrt() * x_0_variance
+
+
+@mutant(
+    "22: beta-tilde for the true reverse variance",
+    reverse_variance,
+    beta_tilde,
+)
+@mutant(
+    "the reverse variance with a weight not squared",
+    reverse_variance,
+    with_a_weight_not_squared,
+)
 @pytest.mark.equation("eq-total-variance", oracle="the exact reverse mixture")
 @pytest.mark.parametrize("t", [1, 2, 20, 99])
 def test_reverse_variance_is_that_of_the_exact_reverse_step(t):
@@ -118,6 +181,9 @@ def test_reverse_variance_of_a_point_and_of_pure_noise():
     torch.testing.assert_close(noise, forward_variance(t, LINEAR))
 
 
+@mutant(
+    "5: alpha_bar_t on x_t, the whole chain", posterior_mean, with_alpha_bar
+)
 def test_a_unit_gaussian_stays_one_going_back(generator):
     # On the way from x_T to a known x_0, every x_t has variance one.
     n = 100_000

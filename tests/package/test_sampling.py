@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from diffusion_lite.arguments import at
 from diffusion_lite.data import two_modes
 from diffusion_lite.metrics import mode_weights
 from diffusion_lite.mixtures import GaussianMixture
@@ -13,11 +14,13 @@ from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.posterior import (
     forward_variance,
     posterior_mean,
+    posterior_mean_from_eps,
     posterior_variance,
 )
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample, ddpm_step
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from diffusion_lite.training import last
+from mutants import mutant
 
 SCHEDULE = linear_schedule(100)
 
@@ -63,6 +66,25 @@ def recursion(mixture, schedule, variance, start):
     return m, v
 
 
+def mean_with_alpha_bar(right, x_t, t, eps, schedule):
+    a, _ = schedule.coefficients(t, like=x_t)
+    too_large = at(schedule.alpha.sqrt(), t, x_t) / a
+    return too_large * right(x_t, t, eps, schedule)
+
+
+def step_with_variance_as_std(right, *args):
+    *args, variance = args
+    return right(*args, lambda t, schedule: variance(t, schedule) ** 2)
+
+
+@mutant(
+    "5: alpha_bar_t below x_t", posterior_mean_from_eps, mean_with_alpha_bar
+)
+@mutant(
+    "3: a step's variance as its standard deviation",
+    ddpm_step,
+    step_with_variance_as_std,
+)
 @pytest.mark.equation("eq-model", oracle="the moments' own recursion")
 @pytest.mark.parametrize("variance", [posterior_variance, forward_variance])
 @pytest.mark.parametrize("c", [0.05, 1.0, 3.0])
@@ -147,6 +169,14 @@ def test_mode_weights_survive_the_walk(generator):
     assert abs(share - expected) < 0.015
 
 
+def step_with_noise_at_the_end(
+    right, eps_model, x_t, t, z, schedule, variance
+):
+    mean = right(eps_model, x_t, t, 0 * z, schedule, variance)
+    return mean + schedule.beta[t].sqrt() * z
+
+
+@mutant("7: noise at the last step", ddpm_step, step_with_noise_at_the_end)
 @pytest.mark.parametrize("variance", [posterior_variance, forward_variance])
 def test_the_last_step_adds_no_noise(variance, generator):
     # ERRORS 7
@@ -210,6 +240,11 @@ def test_a_walk_may_start_in_the_middle(generator):
             )
 
 
+def step_one_late(right, eps_model, *args):
+    return right(lambda x_t, t: eps_model(x_t, t - 1), *args)
+
+
+@mutant("6: the network is asked one step late", ddpm_step, step_one_late)
 def test_the_model_is_asked_at_t_T_down_to_1(generator):
     asked = []
 
@@ -226,6 +261,11 @@ def test_the_model_is_asked_at_t_T_down_to_1(generator):
     assert asked == list(range(100, 0, -1))
 
 
+@mutant(
+    "31: clamping to [-1, 1] whatever the data",
+    clamp_x_0,
+    lambda right, model, schedule, low, high: right(model, schedule, -1, 1),
+)
 def test_clamped_denoisers_keep_x_0_in_range(generator):
     x_t = 3 * noise(50, generator)
     t = torch.full((50,), 90)

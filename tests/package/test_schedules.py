@@ -13,6 +13,7 @@ from diffusion_lite.schedules import (
     cosine_schedule,
     linear_schedule,
 )
+from mutants import mutant
 
 
 def quiet(beta):
@@ -33,6 +34,21 @@ def test_entry_0_is_clean_data():
     assert schedule.snr[0] == math.inf
 
 
+@mutant(
+    "4: the product from 0",
+    (Schedule, "alpha_bar"),
+    lambda self: torch.cat([self.alpha[1:], self.alpha[-1:]]).cumprod(0),
+)
+@mutant(
+    "4: the product up to T",
+    (Schedule, "alpha_bar"),
+    lambda self: self.alpha.prod().expand(self.T + 1),
+)
+@mutant(
+    "6: the product one step late",
+    (Schedule, "alpha_bar"),
+    lambda self: torch.cat([self.alpha[:1], self.alpha[:-1].cumprod(0)]),
+)
 @pytest.mark.equation("eq-alpha-bar", oracle="the product in a plain loop")
 def test_alpha_bar_is_the_product_up_to_t():
     schedule = linear_schedule()
@@ -42,6 +58,11 @@ def test_alpha_bar_is_the_product_up_to_t():
         assert float(schedule.alpha_bar[t]) == pytest.approx(product, 1e-12)
 
 
+@mutant(
+    "the ratio of roots for the SNR",
+    (Schedule, "snr"),
+    lambda self: (self.alpha_bar / (1 - self.alpha_bar)).sqrt(),
+)
 @pytest.mark.equation("eq-snr", oracle="measured power of signal and noise")
 def test_snr_is_power_over_power(generator):
     schedule = cosine_schedule(100)
@@ -66,6 +87,11 @@ def test_linear_schedule_is_the_ddpm_papers():
     assert float(schedule.alpha_bar[-1]) == pytest.approx(4.04e-5, 1e-2)
 
 
+def betas_kept(T=1000, beta_1=1e-4, beta_T=0.02):
+    return quiet(torch.linspace(beta_1, beta_T, T).tolist())
+
+
+@mutant("16: the betas of 1000 steps for fewer", linear_schedule, betas_kept)
 @pytest.mark.equation("eq-respaced-beta", oracle="every stride's own product")
 @pytest.mark.parametrize("T", [10, 50, 100, 250])
 def test_linear_schedule_of_fewer_steps_skips(T):
@@ -91,6 +117,17 @@ def test_linear_schedule_of_any_length_keeps_the_total_noise(T):
     assert middle == pytest.approx(math.exp(-integral), 0.02)
 
 
+def without_the_square(T=1000, s=0.008, beta_max=0.999):
+    u = torch.arange(T + 1).double() / T
+    f = ((u + s) / (1 + s) * torch.pi / 2).cos()
+    return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+
+
+@mutant(
+    "14: a cosine schedule without the square",
+    cosine_schedule,
+    without_the_square,
+)
 @pytest.mark.equation("eq-cosine-schedule", oracle="trigonometric identity")
 def test_cosine_schedule_is_the_papers():
     schedule = cosine_schedule(1000)
@@ -252,6 +289,8 @@ def test_named_schedules_check_their_own_arguments():
         linear_schedule(beta_T=1.0)
     with pytest.raises(ValueError, match=r"beta_1 must lie .* got 0"):
         linear_schedule(T=100, beta_1=0.0)
-    for wrong in ({"s": -0.1}, {"beta_max": 1.0}, {"beta_max": 0.0}):
-        with pytest.raises(ValueError, match="s must be at least 0"):
-            cosine_schedule(100, **wrong)
+    with pytest.raises(ValueError, match=r"s must be at least 0, got -0\.1"):
+        cosine_schedule(s=-0.1)
+    for wrong in (0.0, 1.0):
+        with pytest.raises(ValueError, match="beta_max must lie strictly"):
+            cosine_schedule(beta_max=wrong)

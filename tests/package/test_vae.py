@@ -8,6 +8,7 @@ from scipy import integrate, stats
 from torch import nn
 
 from diffusion_lite.data import eight_modes
+from diffusion_lite.elbo import normal_kl, normal_log_prob
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.training import train
 from diffusion_lite.vae import (
@@ -17,6 +18,7 @@ from diffusion_lite.vae import (
     reparameterise,
     vae_loss,
 )
+from mutants import mutant
 
 
 def small(std=0.4):
@@ -44,6 +46,28 @@ def exact(model, x):
     return math.log(mass)
 
 
+def divergence(model, x):
+    mean, variance = model.encode(x)
+    return normal_kl(mean, variance, 0 * mean, torch.ones_like(mean)).sum(1)
+
+
+def pixels_averaged(self, x, z):
+    variance = (2 * self.log_std).exp()
+    return normal_log_prob(x, self.decode(z), variance).flatten(1).mean(1)
+
+
+@mutant(
+    "8: a VAE's divergence with the wrong sign",
+    (VAE, "elbo"),
+    lambda right, self, x, **kw: (
+        right(self, x, **kw) + 2 * divergence(self, x)
+    ),
+)
+@mutant(
+    "a VAE's pixels averaged, its divergence summed",
+    (VAE, "log_likelihood"),
+    pixels_averaged,
+)
 @pytest.mark.equation(
     "eq-vae-elbo", oracle="log p(x) minus a divergence, by quadrature"
 )
@@ -71,6 +95,11 @@ def test_the_bound_misses_by_the_divergence_to_the_posterior(generator):
         assert abs(float(bound.mean()) - (log_p - apart)) < 5 * error
 
 
+@mutant(
+    "a VAE's divergence without its half",
+    (VAE, "elbo"),
+    lambda right, self, x, **kw: right(self, x, **kw) - divergence(self, x),
+)
 @pytest.mark.equation(
     "eq-vae-kl", oracle="the bound's two parts, the divergence by quadrature"
 )
@@ -89,6 +118,26 @@ def test_the_bound_is_likelihood_minus_divergence():
     assert float(once) == pytest.approx(likelihood - kl, abs=1e-6)
 
 
+def logarithm_before_the_mean(self, x, *, samples, generator):
+    bounds = [self.elbo(x, generator=generator) for _ in range(samples)]
+    return torch.stack(bounds).mean(0)
+
+
+def sum_of_the_weights(right, self, x, *, samples, generator):
+    found = right(self, x, samples=samples, generator=generator)
+    return found + math.log(samples)
+
+
+@mutant(
+    "an estimate that takes the logarithm before the mean",
+    (VAE, "log_prob"),
+    logarithm_before_the_mean,
+)
+@mutant(
+    "an estimate that sums its weights",
+    (VAE, "log_prob"),
+    sum_of_the_weights,
+)
 @pytest.mark.equation(
     "eq-vae-marginal", oracle="quadrature over the latent, by scipy"
 )
@@ -108,6 +157,11 @@ def test_more_samples_come_closer_to_the_likelihood(generator):
     assert gaps[2] == pytest.approx(0, abs=0.02)
 
 
+@mutant(
+    "3: a variance taken for a standard deviation, in a VAE",
+    reparameterise,
+    lambda mean, variance, noise: mean + variance * noise,
+)
 @pytest.mark.equation(
     "eq-reparameterise", oracle="moments, and slopes by finite differences"
 )
@@ -124,6 +178,14 @@ def test_a_draw_has_its_moments_and_its_slope(generator):
     assert [float(s) for s in slopes] == pytest.approx([1.4, 1.0], abs=0.02)
 
 
+@torch.no_grad()
+def sample_without_noise(self, n, *, generator):
+    return self.decode(torch.randn(n, self.latent_dim, generator=generator))
+
+
+@mutant(
+    "a VAE that draws without its noise", (VAE, "sample"), sample_without_noise
+)
 def test_draws_have_the_decoders_noise(generator):
     model = point_vae()
     for p in model.decoder.parameters():

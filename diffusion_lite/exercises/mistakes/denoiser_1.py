@@ -9,13 +9,13 @@ def _waves(t, d, exponent):
 
 
 def cosines_first(t, d):
-    """The cosines come first"""
+    """It looks like the cosines first: they come after the sines."""
     sin, cos = _waves(t, d, lambda i: -4 * i / (d // 2))
     return torch.cat([cos, sin], dim=1)
 
 
 def in_turn(t, d):
-    """Sines and cosines take turns"""
+    """It looks like sines and cosines in turn: all sines come first."""
     sin, cos = _waves(t, d, lambda i: -4 * i / (d // 2))
     return torch.stack([sin, cos], dim=2).flatten(1)
 
@@ -54,7 +54,7 @@ def from_one(t, d):
 
 
 def growing(t, d):
-    """frequencies that grow."""
+    """It looks like frequencies that grow."""
     return torch.cat(_waves(t, d, lambda i: 4 * i / (d // 2)), dim=1)
 
 
@@ -78,12 +78,12 @@ def in_order(t, d):
 
 
 def in_one_byte(t, d):
-    """is off: at t ="""
+    """is wrong: yours"""
     return _embedding(t.to(torch.uint8), d)
 
 
 def in_half(t, d):
-    """is off: at t ="""
+    """is wrong: yours"""
     return _embedding(t.bfloat16().float(), d)
 
 

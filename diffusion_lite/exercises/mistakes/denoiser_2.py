@@ -91,12 +91,12 @@ def untouched(q, k, v):
 
 
 def divided_by_n(q, k, v):
-    """Where all keys are equal"""
+    """Where all keys are equal, each place must get the mean"""
     return _score(q, k).exp() @ v / q.shape[1]
 
 
 def too_sharp(q, k, v):
-    """from PyTorch's attention."""
+    """PyTorch's attention: yours"""
     return (3 * _score(q, k)).softmax(2) @ v
 
 

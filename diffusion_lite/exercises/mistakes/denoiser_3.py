@@ -12,7 +12,7 @@ def of_variance_1(variance, t, schedule):
 
 
 def no_data(variance, t, schedule):
-    """as if x_0 were 0."""
+    """It looks like 1 over the root of 1 - alpha_bar, as if x_0 were 0."""
     return 1 / _parts(variance, t, schedule)[1]
 
 
@@ -34,8 +34,8 @@ def for_x_0(variance, t, schedule):
     return a**0.5 * variance / total
 
 
-def divided_by_the_width(variance, t, schedule):
-    """It looks like the root of the variance of x_t below."""
+def divided_by_the_std(variance, t, schedule):
+    """It looks like a division by the standard deviation of x_t."""
     _, root, total = _parts(variance, t, schedule)
     return root / total**0.5
 

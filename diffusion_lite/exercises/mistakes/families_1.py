@@ -2,7 +2,7 @@
 
 
 def no_half(mean, variance):
-    """It looks like twice too much, the half is missing."""
+    """It looks like twice too much: the half is missing."""
     return (mean**2 + variance - variance.log() - 1).sum(1)
 
 

@@ -28,9 +28,14 @@ def shift_first(x, net):
     return _coupling(x, net, lambda x, s, r: (x + r) * s.exp())
 
 
-def way_back(x, net):
-    """It looks like the way back."""
+def inverse(x, net):
+    """It looks like the inverse map."""
     return _coupling(x, net, lambda x, s, r: (x - r) * (-s).exp())
+
+
+def no_shift(x, net):
+    """It looks like a scale without the shift."""
+    return _coupling(x, net, lambda x, s, r: x * s.exp())
 
 
 def told_by_the_second(x, net):
@@ -40,7 +45,7 @@ def told_by_the_second(x, net):
 
 
 def determinant_turned(x, net):
-    """It looks like the other way round."""
+    """It looks like the logarithm with the wrong sign."""
     return _coupling(x, net, _right, lambda s, r: -s)
 
 
@@ -50,7 +55,7 @@ def not_its_logarithm(x, net):
 
 
 def keeps_volume(x, net):
-    """It looks like nothing."""
+    """It looks like 0, as if volumes were kept."""
     return _coupling(x, net, _right, lambda s, r: 0 * s)
 
 
@@ -62,6 +67,21 @@ def one_for_all(x, net):
 def without_its_sign(x, net):
     """It looks like the logarithm's size, without its sign."""
     return _coupling(x, net, _right, lambda s, r: s.abs())
+
+
+def first_entry_added(x, net):
+    """It looks like s + 1: the first entry's factor, 1, has the log 0."""
+    return _coupling(x, net, _right, lambda s, r: s + 1)
+
+
+def shift_for_scale(x, net):
+    """It looks like r, the shift."""
+    return _coupling(x, net, _right, lambda s, r: r)
+
+
+def over_all_points(x, net):
+    """It looks like a sum over all points."""
+    return _coupling(x, net, _right, lambda s, r: s.sum() + 0 * s)
 
 
 def scale_detached(x, net):

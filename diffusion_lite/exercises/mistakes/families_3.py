@@ -39,7 +39,7 @@ def guess_added(likelihood, prior, guess):
 
 
 def plain_numbers(likelihood, prior, guess):
-    """logsumexp over the draws does not."""
+    """logsumexp over the samples does not."""
     return _weights_of(likelihood, prior, guess).exp().mean(0).log()
 
 
@@ -53,33 +53,21 @@ def _taken_off(weights, part):
 
 
 def largest_of_all(likelihood, prior, guess):
-    """logsumexp over the draws does not."""
+    """logsumexp over the samples does not."""
     weights = _weights_of(likelihood, prior, guess)
     return _taken_off(weights, weights.max())
 
 
-def mean_off(likelihood, prior, guess):
-    """logsumexp over the draws does not."""
-    weights = _weights_of(likelihood, prior, guess)
-    return _taken_off(weights, weights.mean(0))
-
-
 def first_off(likelihood, prior, guess):
-    """logsumexp over the draws does not."""
+    """logsumexp over the samples does not."""
     weights = _weights_of(likelihood, prior, guess)
     return _taken_off(weights, weights[0])
 
 
 def last_off(likelihood, prior, guess):
-    """logsumexp over the draws does not."""
+    """logsumexp over the samples does not."""
     weights = _weights_of(likelihood, prior, guess)
     return _taken_off(weights, weights[-1])
-
-
-def smallest_off(likelihood, prior, guess):
-    """logsumexp over the draws does not."""
-    weights = _weights_of(likelihood, prior, guess)
-    return _taken_off(weights, weights.amin(0))
 
 
 def log_b(likelihood, prior, guess):
@@ -92,3 +80,14 @@ def divided_behind(likelihood, prior, guess):
     """It looks like a division by K behind the logarithm."""
     weights = _weights_of(likelihood, prior, guess)
     return weights.logsumexp(0) / len(weights)
+
+
+def turned(likelihood, prior, guess):
+    """It looks like the whole with the wrong sign."""
+    weights = _weights_of(likelihood, prior, guess)
+    return math.log(len(weights)) - weights.logsumexp(0)
+
+
+def largest_alone(likelihood, prior, guess):
+    """It looks like the largest weight alone."""
+    return _weights_of(likelihood, prior, guess).amax(0)

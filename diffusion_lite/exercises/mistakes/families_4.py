@@ -25,7 +25,7 @@ def no_constant(flow, x):
 
 
 def half_the_constant(flow, x):
-    """It looks like half of the constant"""
+    """It looks like half of the constant: for one number, not for two."""
     z, log_det = flow(x)
     return -(z**2).sum(1) / 2 - math.log(2 * math.pi) / 2 + log_det
 
@@ -60,12 +60,12 @@ def counted_twice(flow, x):
 
 
 def too_large(flow, x):
-    """Added up over a fine grid your density comes to"""
+    """Added up over a fine grid your density comes to 1.10"""
     z, log_det = flow(x)
     return _base_of(z) + log_det + 0.1
 
 
 def without_its_sign(flow, x):
-    """It looks like the logarithm's size"""
+    """It looks like the logarithm's size: the bars are the determinant's."""
     z, log_det = flow(x)
     return _base_of(z) + log_det.abs()

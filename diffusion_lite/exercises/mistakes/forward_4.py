@@ -1,11 +1,11 @@
-"""Wrong answers: the walk still has a bug."""
+"""Wrong answers: the path still has a bug."""
 
 import torch
 
 from diffusion_lite.schedules import linear_schedule
 
 
-def _walk(x, schedule, noise_of, generator, power=0.5, keep=0.5):
+def _path(x, schedule, noise_of, generator, power=0.5, keep=0.5):
     for t in range(1, schedule.T + 1):
         noise = noise_of(x.shape, generator=generator)
         x = schedule.alpha[t] ** keep * x + schedule.beta[t] ** power * noise
@@ -14,12 +14,12 @@ def _walk(x, schedule, noise_of, generator, power=0.5, keep=0.5):
 
 def uniform_noise(x, schedule, generator):
     """Is the noise uniform, rand for randn?"""
-    return _walk(x, schedule, torch.rand, generator)
+    return _path(x, schedule, torch.rand, generator)
 
 
 def beta_without_root(x, schedule, generator):
     """multiplied by the root of beta?"""
-    return _walk(x, schedule, torch.randn, generator, power=1)
+    return _path(x, schedule, torch.randn, generator, power=1)
 
 
 def uniform_noise_of_variance_1(x, schedule, generator):
@@ -28,12 +28,12 @@ def uniform_noise_of_variance_1(x, schedule, generator):
     def noise_of(shape, generator):
         return (torch.rand(shape, generator=generator) - 0.5) * 12**0.5
 
-    return _walk(x, schedule, noise_of, generator)
+    return _path(x, schedule, noise_of, generator)
 
 
 def alpha_without_root(x, schedule, generator):
     """Is x multiplied by the root of alpha"""
-    return _walk(x, schedule, torch.randn, generator, keep=1)
+    return _path(x, schedule, torch.randn, generator, keep=1)
 
 
 def one_step_too_few(x, schedule, generator):
@@ -55,7 +55,7 @@ def first_step_skipped(x, schedule, generator):
 def one_noise_for_all_points(x, schedule, generator):
     """All points get one noise."""
     noise = torch.randn(1, generator=generator)
-    return _walk(x, schedule, lambda shape, generator: noise, generator)
+    return _path(x, schedule, lambda shape, generator: noise, generator)
 
 
 def one_noise_for_a_point(x, schedule, generator):
@@ -64,7 +64,7 @@ def one_noise_for_a_point(x, schedule, generator):
     def noise_of(shape, generator):
         return torch.randn(shape[0], 1, generator=generator)
 
-    return _walk(x, schedule, noise_of, generator)
+    return _path(x, schedule, noise_of, generator)
 
 
 def one_noise_for_all_entries(x, schedule, generator):
@@ -73,7 +73,7 @@ def one_noise_for_all_entries(x, schedule, generator):
     def noise_of(shape, generator):
         return torch.randn(shape[0], generator=generator)
 
-    return _walk(x, schedule, noise_of, generator)
+    return _path(x, schedule, noise_of, generator)
 
 
 def uniform_and_shifted(x, schedule, generator):
@@ -82,7 +82,7 @@ def uniform_and_shifted(x, schedule, generator):
     def noise_of(shape, generator):
         return torch.rand(shape, generator=generator) - 0.5
 
-    return _walk(x, schedule, noise_of, generator)
+    return _path(x, schedule, noise_of, generator)
 
 
 def uniform_from_minus_1(x, schedule, generator):
@@ -91,22 +91,22 @@ def uniform_from_minus_1(x, schedule, generator):
     def noise_of(shape, generator):
         return 2 * torch.rand(shape, generator=generator) - 1
 
-    return _walk(x, schedule, noise_of, generator)
+    return _path(x, schedule, noise_of, generator)
 
 
 def chance_of_its_own(x, schedule, generator):
     """Take the noise from the generator that is given"""
     own = torch.Generator().manual_seed(0)
-    return _walk(x, schedule, torch.randn, own)
+    return _path(x, schedule, torch.randn, own)
 
 
 def another_source(x, schedule, generator):
     """Take the noise from the generator that is given"""
-    return _walk(
+    return _path(
         x, schedule, lambda shape, generator: torch.randn(shape), generator
     )
 
 
 def another_schedule(x, schedule, generator):
     """in every step of the schedule that is given?"""
-    return _walk(x, linear_schedule(1000), torch.randn, generator)
+    return _path(x, linear_schedule(1000), torch.randn, generator)

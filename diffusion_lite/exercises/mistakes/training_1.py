@@ -18,13 +18,13 @@ def alpha_without_root(x_t, t, eps_hat, schedule):
 
 
 def divided_by_alpha_bar(x_t, t, eps_hat, schedule):
-    """is off by up to"""
+    """It looks like a division by the root of alpha_bar."""
     beta, _, noise = _parts(t, schedule)
     return (x_t - beta / noise.sqrt() * eps_hat) / (1 - noise).sqrt()
 
 
 def all_at_once(x_t, t, eps_hat, schedule):
-    """is off by up to"""
+    """It looks like the noise of all steps taken off at once."""
     _, _, noise = _parts(t, schedule)
     return (x_t - noise.sqrt() * eps_hat) / (1 - noise).sqrt()
 
@@ -54,18 +54,18 @@ def not_divided(x_t, t, eps_hat, schedule):
 
 
 def alpha_for_alpha_bar(x_t, t, eps_hat, schedule):
-    """is off by up to"""
+    """It looks like alpha under the root where alpha_bar belongs."""
     beta, alpha, _ = _parts(t, schedule)
     return (x_t - beta / (1 - alpha).sqrt() * eps_hat) / alpha.sqrt()
 
 
 def all_noise_for_beta(x_t, t, eps_hat, schedule):
-    """is off by up to"""
+    """It looks like 1 - alpha_bar for beta."""
     _, alpha, noise = _parts(t, schedule)
     return (x_t - noise / noise.sqrt() * eps_hat) / alpha.sqrt()
 
 
 def one_step_early(x_t, t, eps_hat, schedule):
-    """is off by up to"""
+    """It looks like the right formula one step early."""
     beta, alpha, noise = _parts(t - 1, schedule)
     return (x_t - beta / noise.sqrt() * eps_hat) / alpha.sqrt()

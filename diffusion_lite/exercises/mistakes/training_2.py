@@ -1,7 +1,5 @@
 """Wrong answers: one update of the moving mean."""
 
-import torch
-
 
 def exchanged(means, weights, d):
     """It looks like d and 1 - d exchanged."""
@@ -22,7 +20,7 @@ def added_whole(means, weights, d):
 
 
 def copied(means, weights, d):
-    """It looks like the weight itself, d has no part."""
+    """It looks like the weight itself: d has no part."""
     for mean, weight in zip(means, weights, strict=True):
         mean.copy_(weight)
 
@@ -51,23 +49,11 @@ def moves_the_weights(means, weights, d):
         weight.lerp_(mean, 1 - d)
 
 
-def first_alone(means, weights, d):
-    """With d ="""
-    torch.lerp(means[0], weights[0], 1 - d, out=means[0])
-    means[0].add_(0.1)
-
-
 def leaves_after_the_first(means, weights, d):
     """is a return inside the loop?"""
     for mean, weight in zip(means, weights, strict=True):
         mean.lerp_(weight, 1 - d)
         break
-
-
-def all_but_the_last(means, weights, d):
-    """the last has not"""
-    for mean, weight in zip(means[:-1], weights[:-1], strict=True):
-        mean.lerp_(weight, 1 - d)
 
 
 def spoils_the_last_weight(means, weights, d):

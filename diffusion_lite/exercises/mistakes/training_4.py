@@ -27,18 +27,13 @@ def _loss(
 
 
 def from_zero(model, x_0, schedule, generator):
-    """The times run from 0"""
+    """yours from 0 to 50, should be from 1 to 50."""
     return _loss(model, x_0, schedule, generator, low=0)
 
 
 def without_the_last(model, x_0, schedule, generator):
-    """The times run from"""
+    """yours from 0 to 49, should be from 1 to 50."""
     return _loss(model, x_0, schedule, generator, low=0, high=schedule.T)
-
-
-def first_half(model, x_0, schedule, generator):
-    """The times run from"""
-    return _loss(model, x_0, schedule, generator, high=schedule.T // 2)
 
 
 def never_the_last(model, x_0, schedule, generator):
@@ -47,7 +42,7 @@ def never_the_last(model, x_0, schedule, generator):
 
 
 def never_the_first(model, x_0, schedule, generator):
-    """The times run from 2"""
+    """yours from 2 to 50, should be from 1 to 50."""
     return _loss(model, x_0, schedule, generator, low=2)
 
 
@@ -62,7 +57,7 @@ def not_even(model, x_0, schedule, generator):
 
 
 def one_time_for_all(model, x_0, schedule, generator):
-    """The times run from"""
+    """The times must run from 1 to T"""
     return _loss(model, x_0, schedule, generator, each=False)
 
 
@@ -112,8 +107,19 @@ def a_sum_over_D(model, x_0, schedule, generator):
 
 
 def a_variance(model, x_0, schedule, generator):
-    """It looks like a variance"""
+    """It looks like a variance, which does not see a mean."""
     return _loss(model, x_0, schedule, generator, mean=torch.var)
+
+
+def root_of_the_mean(model, x_0, schedule, generator):
+    """It looks like the root of the mean square."""
+    return _loss(
+        model,
+        x_0,
+        schedule,
+        generator,
+        mean=lambda error: error.square().mean().sqrt(),
+    )
 
 
 def no_square(model, x_0, schedule, generator):
