@@ -29,7 +29,7 @@ def normal_kl(
     / variance_2 - 1) / 2 for each entry: sum it over the dimensions. Never
     negative. The arguments broadcast.
     Book: eq-normal-kl, eq-equal-kl.
-    Source: Kingma and Welling 2014, appendix B, for two general Gaussians.
+    Source: Kingma and Welling 2014, appendix B, there against N(0, I).
     """
     _check_positive("variance_1", variance_1)
     _check_positive("variance_2", variance_2)
@@ -128,11 +128,11 @@ def dequantised_nll(
     levels: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return a bound on the levels' -log P(x_0) from a density: nats, (B,).
+    """Estimate a bound on the levels' -log P(x_0): nats, (B,).
 
     Each entry is moved evenly within its level: with u the moves,
     -log P(x_0) <= E_u[-log_prob(x_0 + u)] - D log(width of a level), one
-    draw of u an example.
+    sample of u an example.
     Book: eq-dequantised. Source: Theis et al. 2016, section 3.1.
     """
     half = _half_a_level(batch("x_0", x_0), levels)
@@ -164,7 +164,7 @@ def loss_by_time(
     """Return simple_loss at each t apart: (T+1,), in float64.
 
     Entry 0 is 1: x_0 says nothing of the noise, so 0 is the best guess.
-    One draw of eps for each example and t.
+    One sample of eps for each example and t.
     """
     losses = [1.0]
     for t in range(1, schedule.T + 1):
@@ -179,8 +179,8 @@ def optimal_reverse_variance(loss: Tensor) -> ReverseVariance:
     """Return the variance of p's steps that makes the bound smallest.
 
     variance(t, schedule) = beta-tilde_t + beta_t^2 / (alpha_t (1 -
-    alpha_bar_t)) loss_t: what is left of q's width when x_0 is known, and
-    the squared error of the mean. The loss is loss_by_time's, (T+1,).
+    alpha_bar_t)) loss_t: the variance of q's step back when x_0 is known,
+    and the mean squared error of the mean. The loss is loss_by_time's, (T+1,).
     Book: eq-optimal-reverse-variance. Source: Bao et al. 2022, theorem 1,
     there for the exact score.
     """
@@ -266,8 +266,8 @@ def elbo_terms(
     Entry 0 is L_0 = -log p(x_0 | x_1); entry t - 1, for t = 2..T, is
     L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)); entry T is
     L_T = KL(q(x_T | x_0) || N(0, I)). Each is the mean over the batch of
-    nats per example, with one draw of x_t an example; their sum bounds
-    the negative log-likelihood from above.
+    nats per example, with one sample of x_t an example; on average
+    their sum bounds the negative log-likelihood from above.
     ``variance`` is that of p's steps: forward_variance, posterior_variance
     or optimal_reverse_variance. L_0 uses beta_1 where it is 0. ``decoder`` is
     normal_log_prob, a density, or discrete_log_prob with its levels.
@@ -303,12 +303,12 @@ def elbo_from_loss(
             f"{tuple(loss.shape)}"
         )
     t = torch.arange(1, schedule.T + 1)
-    width = variance(t, schedule)
-    width = torch.where(width > 0, width, schedule.beta[t])
-    ratio = posterior_variance(t, schedule) / width
-    apart = elbo_weight(t, schedule, lambda *_: width) * loss[1:]
+    ours = variance(t, schedule)
+    ours = torch.where(ours > 0, ours, schedule.beta[t])
+    ratio = posterior_variance(t, schedule) / ours
+    apart = elbo_weight(t, schedule, lambda *_: ours) * loss[1:]
     terms = (ratio - 1 - ratio.log()) / 2 + apart
-    terms[0] = (2 * math.pi * width[0]).log() / 2 + apart[0]
+    terms[0] = (2 * math.pi * ours[0]).log() / 2 + apart[0]
     prior = torch.tensor([schedule.prior_bits * math.log(2)]).double()
     return torch.cat([terms, prior])
 
@@ -332,7 +332,7 @@ def _reverse_term(
     generator: torch.Generator,
     variance: ReverseVariance,
 ) -> Tensor:
-    """Return L_{t-1}, t = 2..T, a scalar in float64, from one draw of x_t."""
+    """Return L_{t-1}, t = 2..T, a scalar in float64, from a sample of x_t."""
     x_t, mean_hat = _step_back(eps_model, x_0, t, schedule, generator)
     mean = posterior_mean(x_0, x_t, t, schedule).double()
     variance_q = posterior_variance(t, schedule).to(mean)
@@ -348,7 +348,7 @@ def _decoder_term(
     variance: ReverseVariance,
     decoder: Decoder,
 ) -> Tensor:
-    """Return L_0, a scalar in float64, from one draw of x_1."""
+    """Return L_0, a scalar in float64, from a sample of x_1."""
     _, mean_hat = _step_back(eps_model, x_0, 1, schedule, generator)
     variance_p = variance(1, schedule) or schedule.beta[1]
     nats = -decoder(x_0.double(), mean_hat, variance_p.to(mean_hat))
@@ -363,7 +363,7 @@ def _step_back(
     schedule: Schedule,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Draw x_t; return it with the mean of p(x_{t-1} | x_t), in float64."""
+    """Sample x_t; return it with the mean of p(x_{t-1} | x_t), in float64."""
     eps = torch.randn(x_0.shape, generator=generator).to(x_0)
     x_t = q_sample(x_0, t, eps, schedule)
     eps_hat = eps_model(x_t, _per_row(t, x_t))

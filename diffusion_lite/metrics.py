@@ -105,7 +105,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
     """Return the Frechet distance of two sets of features, a scalar.
 
     |mean_x - mean_y|^2 + tr(cov_x + cov_y - 2 (cov_x cov_y)^(1/2)): the
-    distance of the two Gaussians of equal moments. It falls as samples
+    squared distance of the two Gaussians of equal moments. It falls as samples
     grow, so compare it only at equal sizes, and with its floor.
     Source: Heusel et al. 2017, eq. 6; Dowson and Landau 1982.
     Shapes: x (N, D), y (M, D); N and M at least 2.

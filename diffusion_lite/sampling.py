@@ -35,7 +35,7 @@ def ddpm_sample(
     """
     batch("x_T", x_T)
     start = schedule.T if start is None else one_step(start, 0, schedule.T)
-    return _trajectory(eps_model, x_T, start, schedule, generator, variance)
+    return states_back(eps_model, x_T, start, schedule, generator, variance)
 
 
 def ddpm_step(
@@ -79,7 +79,7 @@ def clamp_x_0(
     return clamped
 
 
-def _trajectory(
+def states_back(
     eps_model: Denoiser,
     x_t: Tensor,
     start: int,
@@ -87,6 +87,7 @@ def _trajectory(
     generator: torch.Generator,
     variance: ReverseVariance,
 ) -> Iterator[Tensor]:
+    """Take the steps of ``ddpm_sample``; yield each state."""
     yield x_t
     for t in range(start, 0, -1):
         z = torch.randn(x_t.shape, generator=generator, dtype=x_t.dtype)

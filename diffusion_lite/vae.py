@@ -39,7 +39,7 @@ class VAE(nn.Module):
         return self.decoder(z)
 
     def elbo(self, x: Tensor, *, generator: torch.Generator) -> Tensor:
-        """Return a lower bound on log p(x), in nats: (B,).
+        """Return an estimate of a lower bound on log p(x), in nats: (B,).
 
         E[log p(x | z)] - KL(q(z | x) || N(0, I)), with one sample of z.
         Book: eq-vae-elbo, eq-vae-gap, eq-vae-kl.

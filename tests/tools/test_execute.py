@@ -67,13 +67,15 @@ slow = pytest.mark.slow
 def book(tmp_path):
     """A book of two pages and a lab, in a folder whose name is not plain."""
     root = tmp_path / "a böök of mine"
-    for folder in ("book", "notebooks", "tools"):
+    for folder in ("book", "notebooks", "tools", "diffusion_lite"):
         (root / folder).mkdir(parents=True)
     for tool in (ROOT / "tools").glob("*.py"):
         shutil.copy(tool, root / "tools")
     (root / "_config.yml").write_text(CONFIG)
     (root / "_toc.yml").write_text(TOC)
     (root / "requirements.txt").touch()
+    module_map = '"""No modules."""'  # the API reference has none
+    (root / "diffusion_lite" / "__init__.py").write_text(module_map)
     write(root, "one", "1")
     write(root, "two", "2")
     lab = new_notebook(cells=[new_code_cell("3")])
