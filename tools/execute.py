@@ -12,7 +12,6 @@ next one goes on from there.
 """
 
 import asyncio
-import atexit
 import json
 import os
 import re
@@ -108,6 +107,16 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class Client(NotebookClient):
+    """Executes a notebook; its kernel ends with it, at the latest."""
+
+    def _cleanup_kernel(self) -> None:
+        """Do nothing at exit, where nbclient may wait for ever.
+
+        It would talk once more with a kernel that was ended while it started.
+        """
 
 
 class Executor:
@@ -208,7 +217,7 @@ class Executor:
         """Execute one page in a kernel of its own."""
         notebook = self.notebooks[name]
         folder = str((self.root / name).parent)
-        client = NotebookClient(
+        client = Client(
             notebook,
             timeout=self.timeout,
             record_timing=False,  # kept with a cell, it would change its hash
@@ -219,8 +228,8 @@ class Executor:
         except (CellControlSignal, RuntimeError) as error:
             raise Failed(complaint(name, notebook, error)) from None
         finally:
-            # nbclient forgets to, where a start is cut short.
-            atexit.unregister(client._cleanup_kernel)
+            if client.km is not None and await client.km.is_alive():
+                await client.km.shutdown_kernel(now=True)
 
     def store(self, name: str, took: float) -> None:
         """Put a page's results into the cache, and note how long it took."""
