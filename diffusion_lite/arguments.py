@@ -1,5 +1,8 @@
 """What a function accepts: batches of data and time steps.
 
+Each check raises a ValueError that names the argument, what was given and
+what is allowed.
+
 Shapes and time steps are checked by every public function. Whether the
 numbers are finite is checked where data come in: by the loops that learn and
 sample, the mixtures and the metrics. The formulas in between are called at
@@ -14,11 +17,7 @@ from torch import Tensor
 
 
 def batch(name: str, x: Tensor) -> Tensor:
-    """Return x if it is a batch, and finite.
-
-    Raises:
-        ValueError: names the argument, what was given, what is allowed.
-    """
+    """Return x if it is a batch, and finite."""
     batch_shape(name, x)
     if not bool(torch.isfinite(x).all()):
         bad = int((~torch.isfinite(x)).sum())
@@ -27,11 +26,7 @@ def batch(name: str, x: Tensor) -> Tensor:
 
 
 def batch_shape(name: str, x: Tensor) -> Tensor:
-    """Return x if it is a batch: a float tensor (B, ...), B >= 1.
-
-    Raises:
-        ValueError: names the argument, what was given, what is allowed.
-    """
+    """Return x if it is a batch: a float tensor (B, ...), B >= 1."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         given = getattr(x, "dtype", type(x).__name__)
         raise ValueError(f"{name} must be a float tensor, got {given}")
@@ -44,11 +39,7 @@ def batch_shape(name: str, x: Tensor) -> Tensor:
 
 
 def same_shape(name_1: str, x_1: Tensor, name_2: str, x_2: Tensor) -> None:
-    """Check that both are batches, and of one shape.
-
-    Raises:
-        ValueError: names both arguments and both shapes.
-    """
+    """Check that both are batches, and of one shape."""
     batch_shape(name_1, x_1)
     batch_shape(name_2, x_2)
     if x_1.shape != x_2.shape:
@@ -59,11 +50,7 @@ def same_shape(name_1: str, x_1: Tensor, name_2: str, x_2: Tensor) -> None:
 
 
 def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
-    """Return t as an int64 tensor on the CPU, () or (B,), if it is in range.
-
-    Raises:
-        ValueError: t is not whole, not () or (B,), or out of range.
-    """
+    """Return t as int64 on the CPU, () or (B,), if it is in range."""
     allowed = f"whole numbers from {lowest} to {highest}"
     if isinstance(t, Tensor):
         whole = t.dtype in (torch.int64, torch.int32, torch.int16)
@@ -82,23 +69,24 @@ def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
 
 
 def one_step(t: int | Tensor, lowest: int, highest: int) -> int:
-    """Return t as an int, if it is a single number in range.
-
-    Raises:
-        ValueError: t is not whole, not single, or out of range.
-    """
+    """Return t as an int, if it is a single number in range."""
     steps = time_steps(t, lowest, highest)
     if steps.ndim:
         raise ValueError(f"t must be a single number, got {steps.tolist()}")
     return int(steps)
 
 
-def class_labels(labels: Tensor, n: int) -> None:
-    """Check that labels are n whole numbers, none below 0.
+def at_least(lowest: float, **values: float) -> None:
+    """Check that no value is below the lowest; each has its name."""
+    for name, value in values.items():
+        if not value >= lowest:
+            raise ValueError(
+                f"{name} must be at least {lowest:g}, got {value:g}"
+            )
 
-    Raises:
-        ValueError: labels is not an int64 tensor (n,) of 0 and above.
-    """
+
+def class_labels(labels: Tensor, n: int) -> None:
+    """Check that labels are n whole numbers, none below 0."""
     given = type(labels).__name__
     if isinstance(labels, Tensor):
         given = f"{labels.dtype} of shape {tuple(labels.shape)}"
@@ -126,9 +114,6 @@ def at(table: Tensor, t: int | Tensor, x: Tensor, lowest: int = 0) -> Tensor:
     The table is a schedule's, of T+1 entries in float64. What comes back
     has x's dtype and device, and shape (B, 1, ..., 1), or (1, 1, ..., 1)
     where t is a single number.
-
-    Raises:
-        ValueError: t is out of lowest..T, or not one t for each row of x.
     """
     t = time_steps(t, lowest, len(table) - 1)
     if t.ndim and len(t) != len(x):

@@ -234,11 +234,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _check_same_run(
     run: Run, saved: dict[str, object], path: str | Path
 ) -> None:
-    now = asdict(run)
     other = [
-        f"{key} was {saved.get(key)}, now {now[key]}"
-        for key in now
-        if saved.get(key) != now[key]
+        f"{key} was {saved.get(key)}, now {value}"
+        for key, value in asdict(run).items()
+        if saved.get(key) != value
     ]
     if other:
         raise ValueError(f"{path} is of another run: {'; '.join(other)}")

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import batch, time_steps
+from diffusion_lite.arguments import at_least, batch, time_steps
 from diffusion_lite.forward import q_mean_variance, q_sample
 from diffusion_lite.posterior import (
     forward_variance,
@@ -31,19 +31,15 @@ def normal_kl(
     Book: eq-normal-kl, eq-equal-kl.
     Source: Kingma and Welling 2014, appendix B, there against N(0, I).
     """
-    _check_positive("variance_1", variance_1)
-    _check_positive("variance_2", variance_2)
-    excess = (variance_1 - variance_2) / variance_2
+    for name, given in ("1", variance_1), ("2", variance_2):
+        if not bool((given > 0).all()):
+            raise ValueError(
+                f"variance_{name} must be positive, got a smallest entry of "
+                f"{float(given.min()):g}"
+            )
+    relative = (variance_1 - variance_2) / variance_2
     distance = (mean_1 - mean_2).square() / variance_2
-    return ((excess - excess.log1p()).clamp(min=0) + distance) / 2
-
-
-def _check_positive(name: str, variance: Tensor) -> None:
-    if not bool((variance > 0).all()):
-        raise ValueError(
-            f"{name} must be positive, got a smallest entry of "
-            f"{float(variance.min()):g}"
-        )
+    return ((relative - relative.log1p()).clamp(min=0) + distance) / 2
 
 
 def bits_per_dim(nats: Tensor | float, num_dims: int) -> Tensor | float:
@@ -53,8 +49,7 @@ def bits_per_dim(nats: Tensor | float, num_dims: int) -> Tensor | float:
     only if the nats are those of the discrete grey levels.
     Book: eq-bits-per-dim.
     """
-    if num_dims < 1:
-        raise ValueError(f"num_dims must be at least 1, got {num_dims}")
+    at_least(1, num_dims=num_dims)
     return nats / (num_dims * math.log(2))
 
 
@@ -142,8 +137,7 @@ def dequantised_nll(
 
 
 def _half_a_level(x: Tensor, levels: int) -> float:
-    if levels < 2:
-        raise ValueError(f"levels must be at least 2, got {levels}")
+    at_least(2, levels=levels)
     level = (x + 1) / 2 * (levels - 1)
     off = float((level - level.round().clamp(0, levels - 1)).abs().max())
     if not off < 1e-3:
@@ -276,11 +270,8 @@ def elbo_terms(
     """
     batch("x_0", x_0)
     terms = [
-        _decoder_term(eps_model, x_0, schedule, generator, variance, decoder)
-    ]
-    terms += [
-        _reverse_term(eps_model, x_0, t, schedule, generator, variance)
-        for t in range(2, schedule.T + 1)
+        _term(eps_model, x_0, t, schedule, generator, variance, decoder)
+        for t in range(1, schedule.T + 1)
     ]
     return torch.stack([*terms, prior_term(x_0, schedule)])
 
@@ -324,34 +315,24 @@ def prior_term(x_0: Tensor, schedule: Schedule) -> Tensor:
     return kl.double().sum() / len(x_0)
 
 
-def _reverse_term(
+def _term(
     eps_model: Denoiser,
     x_0: Tensor,
     t: int,
     schedule: Schedule,
     generator: torch.Generator,
     variance: ReverseVariance,
-) -> Tensor:
-    """Return L_{t-1}, t = 2..T, a scalar in float64, from a sample of x_t."""
-    x_t, mean_hat = _step_back(eps_model, x_0, t, schedule, generator)
-    mean = posterior_mean(x_0, x_t, t, schedule).double()
-    variance_q = posterior_variance(t, schedule).to(mean)
-    variance_p = variance(t, schedule).to(mean)
-    return normal_kl(mean, variance_q, mean_hat, variance_p).sum() / len(x_0)
-
-
-def _decoder_term(
-    eps_model: Denoiser,
-    x_0: Tensor,
-    schedule: Schedule,
-    generator: torch.Generator,
-    variance: ReverseVariance,
     decoder: Decoder,
 ) -> Tensor:
-    """Return L_0, a scalar in float64, from a sample of x_1."""
-    _, mean_hat = _step_back(eps_model, x_0, 1, schedule, generator)
-    variance_p = variance(1, schedule) or schedule.beta[1]
-    nats = -decoder(x_0.double(), mean_hat, variance_p.to(mean_hat))
+    """Return L_{t-1}, a scalar in float64, from a sample of x_t."""
+    x_t, mean_p = _step_back(eps_model, x_0, t, schedule, generator)
+    variance_p = (variance(t, schedule) or schedule.beta[t]).to(mean_p)
+    if t == 1:
+        nats = -decoder(x_0.double(), mean_p, variance_p)
+    else:
+        mean_q = posterior_mean(x_0, x_t, t, schedule).double()
+        variance_q = posterior_variance(t, schedule).to(mean_q)
+        nats = normal_kl(mean_q, variance_q, mean_p, variance_p)
     return nats.sum() / len(x_0)
 
 

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import at_least, batch
 from diffusion_lite.networks import perceptron
 
 
@@ -48,11 +48,8 @@ class Flow(nn.Module):
 
     Each reads the entries that the one before it has moved.
     Source: Dinh et al. 2017.
-    Shapes: x (B, *shape), z (B, D) with D the entries of a sample.
-
-    Raises:
-        ValueError: fewer than two entries in a sample, layers < 2, or an
-            x that is not (B, *shape).
+    Shapes: x (B, *shape), z (B, D) with D the entries of a sample, at
+    least 2; layers at least 2.
     """
 
     def __init__(
@@ -103,8 +100,7 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples, (n, *shape)."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        at_least(1, n=n)
         z = torch.randn(n, math.prod(self.shape), generator=generator)
         return self.inverse(z)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diffusion_lite.arguments import at_least
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import perceptron
 from diffusion_lite.training import (
@@ -115,8 +116,7 @@ class Generator(nn.Module):
 
     def noise(self, n: int, generator: torch.Generator) -> Tensor:
         """Sample z, (n, noise_dim), from N(0, I)."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        at_least(1, n=n)
         return torch.randn(n, self.noise_dim, generator=generator)
 
     @torch.no_grad()
@@ -135,23 +135,6 @@ def point_generator(noise_dim: int = 2, width: int = 140) -> Generator:
 def point_discriminator(width: int = 140) -> nn.Module:
     """Return a discriminator of points in the plane: logits (B, 1)."""
     return perceptron(2, width, 3, 1, nn.LeakyReLU)
-
-
-def picture_generator(noise_dim: int = 32, width: int = 279) -> Generator:
-    """Return a generator of 8x8 pictures, of UNet(width=24)'s size."""
-    body = nn.Sequential(
-        perceptron(noise_dim, width, 3, 64, nn.LeakyReLU),
-        nn.Tanh(),
-        nn.Unflatten(1, (1, 8, 8)),
-    )
-    return Generator(body, noise_dim)
-
-
-def picture_discriminator(width: int = 279) -> nn.Module:
-    """Return a discriminator of 8x8 pictures: logits (B, 1)."""
-    return nn.Sequential(
-        nn.Flatten(), perceptron(64, width, 3, 1, nn.LeakyReLU)
-    )
 
 
 @dataclass(eq=False)
@@ -189,14 +172,10 @@ def train_gan(
     with its rates and its moving mean.
     Source: Goodfellow et al. 2014, algorithm 1, with one step of each.
     Shapes: data (N, ...); the discriminator gives logits (B, 1).
-
-    Raises:
-        ValueError: an argument is out of range.
-        FloatingPointError: a loss is not finite any more.
+    Errors: as train.
     """
     (data,) = checked_data(data, steps, batch_size, lr)
-    if gamma < 0:
-        raise ValueError(f"gamma must not be negative, got {gamma}")
+    at_least(0, gamma=gamma)
     ema = copy.deepcopy(model).requires_grad_(False)
     game = Game(model, discriminator, ema)
     return _play(game, data, steps, batch_size, lr, generator, gamma)

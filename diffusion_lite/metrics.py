@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import batch, same_shape
+from diffusion_lite.arguments import at_least, batch, same_shape
 from diffusion_lite.data import digits
 from diffusion_lite.mixtures import GaussianMixture
 
@@ -28,8 +28,7 @@ def real_floor(
     random as the model's: for 364 digits, chance in the counts of the ten
     classes alone makes the Frechet distance three times as large.
     """
-    if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    at_least(1, repeats=repeats)
     return torch.stack(
         [
             torch.as_tensor(distance(*sample_pair())).double()
@@ -134,37 +133,26 @@ def nearest(x: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
     return distance, which
 
 
-class DigitClassifier(nn.Module):
-    """A small convolutional network that classifies the digits.
-
-    Its last layer but one gives the 64 features in which the Frechet
-    distance between pictures is taken.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(32, 64, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-            nn.Linear(256, 64),
-            nn.ReLU(),
-        )
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the ten classes' logits, (B, 10)."""
-        return self.head(self.body(images))
+def _new_classifier() -> nn.Sequential:
+    """Return the network: 64 features, and a last layer of ten logits."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(256, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
 
 
 @functools.cache
-def digit_classifier() -> DigitClassifier:
+def digit_classifier() -> nn.Sequential:
     """Return the classifier, trained on the digits' training set.
 
     The same one every time: its seed is fixed, and it takes a few seconds.
@@ -174,7 +162,7 @@ def digit_classifier() -> DigitClassifier:
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = DigitClassifier()
+        model = _new_classifier()
     adam = torch.optim.Adam(model.parameters(), lr=3e-3)
     rate = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=300)
     for _ in range(300):
@@ -190,7 +178,7 @@ def digit_classifier() -> DigitClassifier:
 
 def digit_features(images: Tensor) -> Tensor:
     """Return the 64 features of each picture, (B, 64)."""
-    return digit_classifier().body(_pictures(images))
+    return digit_classifier()[:-1](_pictures(images))
 
 
 def digit_labels(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at, batch, one_step, time_steps
+from diffusion_lite.arguments import at, at_least, batch, one_step, time_steps
 from diffusion_lite.schedules import Schedule
 
 
@@ -22,9 +22,6 @@ class GaussianMixture:
 
     Shapes: weights (K,), positive, of sum 1; means (K, D); covariances
     (K, D, D), symmetric, positive definite.
-
-    Raises:
-        ValueError: names the argument that is not so, and how.
     """
 
     weights: Tensor
@@ -74,8 +71,7 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples, (n, D)."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        at_least(1, n=n)
         k = torch.multinomial(
             self.weights, n, replacement=True, generator=generator
         )
@@ -188,7 +184,9 @@ class GaussianMixture:
         the error is its standard error. For t (M,) both have shape (M,).
         Book: eq-floor.
         """
-        steps = _steps(t, n, schedule)
+        at_least(2, n=n)
+        steps = time_steps(t, 0, schedule.T)
+        at_least(1, **{"entries of t": steps.numel()})
         values = torch.stack(
             [
                 self._eps_variances(n, s, schedule, generator)
@@ -252,7 +250,11 @@ def kl_to_normal(
     deviations, of the widest component, beyond the outermost means.
     Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
     """
-    _check_line(mixture, variance)
+    if mixture.dim != 1 or not variance > 0:
+        raise ValueError(
+            "mixture must be 1-D and variance positive, got "
+            f"{mixture.dim}-D and {variance:g}"
+        )
     reach = 12 * float(mixture.covariances.max().sqrt())
     low, high = mixture.means.min() - reach, mixture.means.max() + reach
     x = torch.linspace(float(low), float(high), 20_001, dtype=torch.float64)
@@ -288,22 +290,6 @@ def _rows(name: str, x: Tensor, dim: int) -> Tensor:
             f"{name} must be (B, {dim}), got shape {tuple(x.shape)}"
         )
     return x.to("cpu", torch.float64)
-
-
-def _steps(t: int | Tensor, n: int, schedule: Schedule) -> Tensor:
-    if n < 2:
-        raise ValueError(f"n must be at least 2, got {n}")
-    steps = time_steps(t, 0, schedule.T)
-    if steps.numel() == 0:
-        raise ValueError("t must be at least one step, got none")
-    return steps
-
-
-def _check_line(mixture: GaussianMixture, variance: float) -> None:
-    if mixture.dim != 1:
-        raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
-    if not variance > 0:
-        raise ValueError(f"variance must be positive, got {variance:g}")
 
 
 def _check_shapes(weights: Tensor, means: Tensor, covariances: Tensor) -> None:

@@ -49,9 +49,6 @@ class MLP(nn.Module):
     """A denoiser for points: forward(x_t (B, dim), t (B,)) -> (B, dim).
 
     Residual layers, each conditioned on time by a scale and a shift.
-
-    Raises:
-        ValueError: x_t is not (B, dim), t not an integer tensor (B,).
     """
 
     def __init__(self, dim: int = 2, width: int = 64, depth: int = 3) -> None:
@@ -102,9 +99,6 @@ class UNet(nn.Module):
     conditioned on the label y.
     Shapes: x_t (B, channels, H, W), H and W even; t and y (B,) integers.
     Source: Ronneberger et al. 2015; Ho et al. 2020, appendix B.
-
-    Raises:
-        ValueError: x_t, t or y is not so, or y is given or missing wrongly.
     """
 
     def __init__(

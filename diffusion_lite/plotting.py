@@ -11,16 +11,13 @@ import io
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from matplotlib import style  # in the extra: labs
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 DATA = "#2f7ec0"
 NOISE = "#8a8f98"

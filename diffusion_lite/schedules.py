@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at
+from diffusion_lite.arguments import at, at_least
 
 MAX_ALPHA_BAR_T = 1e-3
 """A schedule with a larger alpha_bar_T warns: its x_T is not noise."""
@@ -224,8 +224,7 @@ def cosine_schedule(
     """
     _at_least_one_step(T)
     _check_inside_0_1(beta_max=beta_max)
-    if not s >= 0:
-        raise ValueError(f"s must be at least 0, got {s:g}")
+    at_least(0, s=s)
     u = torch.arange(T + 1, dtype=torch.float64) / T
     f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
     return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))

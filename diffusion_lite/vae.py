@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import at_least, batch
 from diffusion_lite.elbo import normal_kl, normal_log_prob
 from diffusion_lite.networks import perceptron
 
@@ -66,12 +66,8 @@ class VAE(nn.Module):
         a lower bound on average, and closer with more samples.
         Book: eq-vae-marginal, eq-importance.
         Source: Burda et al. 2016, eq. 8.
-
-        Raises:
-            ValueError: samples < 1.
         """
-        if samples < 1:
-            raise ValueError(f"samples must be at least 1, got {samples}")
+        at_least(1, samples=samples)
         mean, variance = self.encode(x)
         weights = []
         for _ in range(samples):
@@ -85,8 +81,7 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples of x, the decoder's noise included: (n, ...)."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        at_least(1, n=n)
         mean = self.decode(
             torch.randn(n, self.latent_dim, generator=generator)
         )

@@ -287,7 +287,7 @@ def graded(cells: list[str], asked: list[str], settings: Settings) -> Record:
         with Worker(settings) as worker:
             try:
                 answers, errors = worker.run(cells, list(stopped), ends)
-                judge_all(worker.peer, answers, asked, marks)
+                examine_all(worker.peer, answers, asked, marks)
             except Lost as lost:
                 blame(worker, lost, stopped)
         if len(marks) == len(asked) or time.monotonic() > ends:
@@ -318,7 +318,7 @@ def blame(worker: Worker, lost: Lost, stopped: dict[int, str]) -> None:
     stopped[worker.cell] = why
 
 
-def judge_all(
+def examine_all(
     peer: Peer, answers: dict, asked: list[str], marks: dict[str, Mark]
 ) -> None:
     """Check what is not yet checked, as long as the process answers.
@@ -327,14 +327,14 @@ def judge_all(
     """
     for name in asked:
         if name not in marks and name in answers:
-            marks[name] = judge(peer, name, answers[name])
+            marks[name] = examine_one(peer, name, answers[name])
         elif name not in marks:
             marks[name] = Mark(name, False, NOT_HANDED_IN)
         if not peer.at_rest:
             return
 
 
-def judge(peer: Peer, name: str, answer: Callable) -> Mark:
+def examine_one(peer: Peer, name: str, answer: Callable) -> Mark:
     """Check one answer, with a seed that nobody knew before."""
     seed, start = secrets.randbelow(2**31), time.monotonic()
     peer.held.clear()

@@ -16,8 +16,6 @@ from diffusion_lite.elbo import (
 )
 from diffusion_lite.flow import Flow, flow_loss
 from diffusion_lite.gan import (
-    picture_discriminator,
-    picture_generator,
     point_discriminator,
     point_generator,
     train_gan,
@@ -27,6 +25,10 @@ from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
 from diffusion_lite.training import last, train
 from diffusion_lite.vae import picture_vae, point_vae, vae_loss
+from experiments.contest.networks import (
+    picture_discriminator,
+    picture_generator,
+)
 from experiments.contest.tasks import Ring, Task
 
 

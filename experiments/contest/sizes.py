@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from diffusion_lite.flow import Flow
-from diffusion_lite.gan import picture_generator, point_generator
+from diffusion_lite.gan import point_generator
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.vae import picture_vae, point_vae
+from experiments.contest.networks import picture_generator
 from experiments.contest.results import trainings
 
 

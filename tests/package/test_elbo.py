@@ -240,30 +240,30 @@ def test_the_sum_bounds_the_exact_nll_and_tightens_with_T(
     assert gaps[-1] > 0
 
 
-@pytest.mark.equation("eq-chain-ratio", oracle="densities along whole walks")
-@pytest.mark.equation("eq-telescope", oracle="densities along whole walks")
-def test_the_terms_are_the_log_ratio_of_whole_walks(generator):
+@pytest.mark.equation("eq-chain-ratio", oracle="densities along trajectories")
+@pytest.mark.equation("eq-telescope", oracle="densities along trajectories")
+def test_the_terms_are_the_log_ratio_of_trajectories(generator):
     # E log q(x_1..x_T | x_0) / p(x_0..x_T), with no KL and no rearranging:
     # forward densities above, the model's backward densities below.
     mixture, n, T = two_modes(), 40_000, 6
     schedule = linear_schedule(T)
     x_0 = mixture.sample(n, generator=generator)
-    walk = [x_0]
+    path = [x_0]
     log_ratio = torch.zeros(n, dtype=torch.float64)
     for t in range(1, T + 1):
         noise = torch.randn(n, 1, generator=generator, dtype=torch.float64)
         beta, alpha = schedule.beta[t], schedule.alpha[t]
-        walk.append(alpha.sqrt() * walk[-1] + beta.sqrt() * noise)
-        step = torch.distributions.Normal(alpha.sqrt() * walk[-2], beta.sqrt())
-        log_ratio += step.log_prob(walk[-1])[:, 0]
+        path.append(alpha.sqrt() * path[-1] + beta.sqrt() * noise)
+        step = torch.distributions.Normal(alpha.sqrt() * path[-2], beta.sqrt())
+        log_ratio += step.log_prob(path[-1])[:, 0]
         # what p says of the same step, the other way round
-        shift = beta * mixture.noised(t, schedule).score(walk[-1])
+        shift = beta * mixture.noised(t, schedule).score(path[-1])
         back = torch.distributions.Normal(
-            (walk[-1] + shift) / alpha.sqrt(), beta.sqrt()
+            (path[-1] + shift) / alpha.sqrt(), beta.sqrt()
         )
-        log_ratio -= back.log_prob(walk[-2])[:, 0]
+        log_ratio -= back.log_prob(path[-2])[:, 0]
     end = torch.distributions.Normal(0.0, 1.0)
-    log_ratio -= end.log_prob(walk[-1])[:, 0]
+    log_ratio -= end.log_prob(path[-1])[:, 0]
     terms = elbo_terms(
         exact(mixture, schedule), x_0, schedule, generator=generator
     )
