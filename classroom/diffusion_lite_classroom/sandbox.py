@@ -22,7 +22,7 @@ import diffusion_lite
 
 PACKAGE = Path(diffusion_lite.__file__).parent
 GRADER = Path(__file__).parent
-TOOLS = ("__init__.py", "trial.py")
+TOOLS = ("__init__.py", "state.py", "trial.py")
 """The files of ``exercises`` that a notebook may read: they hold no check."""
 
 PYTHON = (sys.executable, "-P")

@@ -1,10 +1,8 @@
 """Run what a reader wrote, with care, and say in words what went wrong."""
 
 import copy
-import ctypes
 import importlib
 import math
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from diffusion_lite.exercises import state
 from diffusion_lite.schedules import Schedule
 
 SECONDS = 5.0
@@ -30,6 +29,12 @@ EXERCISES: dict[str, "Check"] = {}
 
 MISTAKES = "diffusion_lite.exercises.mistakes"
 """Where they are; not imported here, for a notebook shut in has none."""
+
+
+ENDLESS = (
+    f"It does not end: stopped after {SECONDS:g} seconds. Is there a loop "
+    "that never stops, or one over every number of a tensor?"
+)
 
 
 class Refused(Exception):
@@ -120,9 +125,12 @@ class Trial:
             raise Refused(
                 "It still has to be written: replace raise."
             ) from None
+        except TimeoutError:
+            raise Refused(ENDLESS) from None
         except BaseException as error:
             raise Refused(
                 f"With {shown(given)} it stops with {told(error)}"
+                f"{state.note()}"
             ) from None
 
     def call(self, *given: object) -> Any:
@@ -398,50 +406,3 @@ def told(error: BaseException) -> str:
     except BaseException:
         return kind
     return f"{kind}: {text[:300]}{'...' * (len(text) > 300)}"
-
-
-def in_time(call: Callable[[], Any], seconds: float) -> Any:
-    """Return what a call returns, or raise what it raises.
-
-    It runs in a thread of its own, which is stopped at its next line of
-    Python once the seconds are over. What never comes to a next line is
-    left alone: this returns all the same, unless it keeps the interpreter
-    to itself, as one long sum() may.
-
-    Raises:
-        Refused: it did not end in time, or with what is no Exception.
-    """
-    end: dict[str, Any] = {}
-
-    def run() -> None:
-        try:
-            end["value"] = call()
-        except BaseException as error:
-            end["error"] = error
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        stop(thread)
-        raise Refused(
-            f"It does not end: stopped after {seconds:g} seconds. Is there a "
-            "loop that never stops, or one over every number of a tensor?"
-        )
-    error = end.get("error")
-    if isinstance(error, Exception):
-        raise error
-    if error is not None:
-        raise Refused(f"It stops with {told(error)}")
-    return end["value"]
-
-
-def stop(thread: threading.Thread, tries: int = 20) -> None:
-    """Raise TimeoutError in a thread, again if the thread catches it."""
-    for _ in range(tries):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeoutError)
-        )
-        thread.join(0.05)
-        if not thread.is_alive():
-            return

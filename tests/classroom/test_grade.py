@@ -37,6 +37,7 @@ from diffusion_lite_classroom import (
 from diffusion_lite_classroom.remote import Peer
 from diffusion_lite_classroom.wire import Lost, Pipe, Reader, Writer
 from test_exercises import LABS, cells, handed_in, source, wrong_answers
+from test_state import STATES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHUT_IN = pytest.mark.usefixtures("bubblewrap")
@@ -492,6 +493,20 @@ def test_every_solution_passes():
     assert [mark.exercise for mark in record.marks] == names()
     assert [mark for mark in record.marks if not mark.passed] == []
     assert record.notes == []
+
+
+ALL_STATES = "import os, sys, torch, numpy as np\n" + "\n".join(
+    STATES.values()
+)
+
+
+@SHUT_IN
+@pytest.mark.parametrize("state", ["no gradients", "all"])
+def test_a_verdict_does_not_depend_on_what_the_last_cell_set(state):
+    """The others are tried in tests/exercises/test_state.py."""
+    left = "import torch\n" + STATES.get(state, ALL_STATES)
+    record = examined(*solution_cells(), left)
+    assert [mark for mark in record.marks if not mark.passed] == []
 
 
 @SHUT_IN
