@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Grade a class; return the command's status."""
+    if hasattr(sys.stdout, "reconfigure"):  # it may be None, or anything
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = parser().parse_args()
     lacks = "" if given.without_isolation else sandbox.missing()
     if lacks:
@@ -55,7 +57,7 @@ def main() -> int:
     }
     try:
         grade(given.submissions, given.out, settings)
-    except (ValueError, NotADirectoryError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -25,11 +25,12 @@ from tempfile import TemporaryDirectory
 import torch
 
 from diffusion_lite.exercises import CHAPTERS, SECONDS, check, names
-from diffusion_lite_classroom import sandbox
+from diffusion_lite_classroom import report, sandbox
 from diffusion_lite_classroom.remote import Peer
 from diffusion_lite_classroom.wire import Late, Lost, Pipe, Reader
 
 LARGEST_NOTEBOOK = 20 * 2**20
+MOST_CODE = 8 * 2**20
 CELL_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 START_SECONDS = 120.0
@@ -94,25 +95,35 @@ def read(path: Path) -> bytes:
         Unreadable: it is a link, no file, or too large.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, "rb", opener=opened) as file:
+            data = file.read(LARGEST_NOTEBOOK + 1)
     except OSError as error:
         why = "a link" if path.is_symlink() else error.strerror
         raise Unreadable(f"It cannot be read: {why}.") from None
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise Unreadable("It cannot be read: it is not a file.")
-        data = file.read(LARGEST_NOTEBOOK + 1)
     if len(data) > LARGEST_NOTEBOOK:
         size = LARGEST_NOTEBOOK // 2**20
         raise Unreadable(f"It is larger than {size} MB: clear its outputs.")
     return data
 
 
+def opened(path: str, flags: int) -> int:
+    """Open a file, if it is one, and neither a link nor a pipe.
+
+    Raises:
+        OSError: it is not.
+    """
+    number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(0, "it is not a file")
+    return number
+
+
 def code_cells(data: bytes) -> list[str]:
     """Return the code of a notebook's cells.
 
     Raises:
-        Unreadable: it is no notebook of format 4.
+        Unreadable: it is no notebook of format 4, or too long.
     """
     try:
         cells = [
@@ -120,11 +131,15 @@ def code_cells(data: bytes) -> list[str]:
             for cell in json.loads(data)["cells"]
             if cell["cell_type"] == "code"
         ]
-        json.dumps(cells).encode()
+        size = len(json.dumps(cells))
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Unreadable(
             "It is no Jupyter notebook of format 4: save it again."
         ) from None
+    if size > MOST_CODE:
+        raise Unreadable(
+            f"It holds more than {MOST_CODE // 2**20} MB of code."
+        )
     return cells
 
 
@@ -366,8 +381,9 @@ def examine_into(
     """Write what came of a notebook to a file; the work of one process."""
     settle(core)
     start = time.monotonic()
-    found = asdict(examine(path.name, read(path), settings))
-    found["seconds"] = round(time.monotonic() - start, 1)
-    unfinished = record.with_suffix(".part")
-    unfinished.write_text(json.dumps(found), encoding="utf-8")
-    unfinished.replace(record)
+    try:
+        found = asdict(examine(path.name, read(path), settings))
+        found["seconds"] = round(time.monotonic() - start, 1)
+        report.write(record, json.dumps(found))
+    except Exception as error:  # one notebook of a class
+        sys.exit(f"{report.plain(path)}: {report.plain(error)}")
