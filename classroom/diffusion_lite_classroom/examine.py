@@ -179,10 +179,10 @@ class Worker:
             stderr=subprocess.DEVNULL,
         )
         theirs.close()
+        self.clock = sandbox.stopwatch(self.process.pid)
         self.over = threading.Event()
-        self.watcher = threading.Thread(target=self.watch, args=[settings])
-        if settings.isolated:
-            self.watcher.start()
+        self.watcher = threading.Thread(target=self.watch)
+        self.settings = settings
 
     def __enter__(self) -> "Worker":
         return self
@@ -196,31 +196,42 @@ class Worker:
         self.peer.pipe.end.close()
         self.scratch.cleanup()
 
-    def watch(self, settings: Settings) -> None:
+    def watch(self) -> None:
         """Stop the process once all that it started takes too much."""
-        cores = os.sched_getaffinity(0)
+        pid, cores = self.process.pid, os.sched_getaffinity(0)
+        most = self.settings.memory
         while not self.over.wait(WATCH_SECONDS):
-            found = sandbox.excess(self.process.pid, settings.memory, cores)
+            found = sandbox.excess(pid, most, cores, self.before)
             if found:
                 self.excess = found
                 self.process.kill()
                 return
 
-    def run(self, cells: list, skip: list, ends: float) -> tuple[dict, list]:
+    def allow(self, seconds: float, size: float) -> None:
+        """Set how long the process may compute from now, and send."""
+        clock = sandbox.stopwatch(self.process.pid)
+        self.peer.pipe.allow(seconds, size, clock)
+
+    def run(self, cells: list, skip: list, left: float) -> tuple[dict, list]:
         """Run the cells; return what is handed in, and what went wrong.
+
+        All must be done before its clock shows what is left of the seconds.
 
         Raises:
             Lost: the process ended, or did not end in time; self.cell says
                 in which cell.
         """
         pipe = self.peer.pipe
-        pipe.allow(START_SECONDS, LARGEST_NOTEBOOK)
+        self.allow(START_SECONDS, LARGEST_NOTEBOOK)
         if pipe.receive() != {"ready": True}:
             raise Lost("it does not start")
+        if self.settings.isolated:
+            family = sandbox.family(self.process.pid)
+            self.before = sum(map(sandbox.held, family))
+            self.watcher.start()
         pipe.send({"cells": cells, "skip": skip})
         while True:
-            left = min(CELL_SECONDS, ends - time.monotonic())
-            pipe.allow(left, pipe.left)
+            self.allow(min(CELL_SECONDS, left - self.clock()), pipe.left)
             message = pipe.receive()
             if message.keys() != {"cell"}:
                 return self.handed_in(message)
@@ -297,15 +308,16 @@ def graded(cells: list[str], asked: list[str], settings: Settings) -> Record:
     marks: dict[str, Mark] = {}
     stopped: dict[int, str] = {}
     answers, errors = {}, []
-    ends = time.monotonic() + settings.seconds
+    left = float(settings.seconds)
     for _ in range(RUNS):
         with Worker(settings) as worker:
             try:
-                answers, errors = worker.run(cells, list(stopped), ends)
-                examine_all(worker.peer, answers, asked, marks)
+                answers, errors = worker.run(cells, list(stopped), left)
+                examine_all(worker, answers, asked, marks)
             except Lost as lost:
                 blame(worker, lost, stopped)
-        if len(marks) == len(asked) or time.monotonic() > ends:
+            left -= worker.clock()
+        if len(marks) == len(asked) or left < 0:
             break
     for name in asked:
         why = UNCHECKED if name in answers else NOT_HANDED_IN
@@ -334,7 +346,7 @@ def blame(worker: Worker, lost: Lost, stopped: dict[int, str]) -> None:
 
 
 def examine_all(
-    peer: Peer, answers: dict, asked: list[str], marks: dict[str, Mark]
+    worker: Worker, answers: dict, asked: list[str], marks: dict[str, Mark]
 ) -> None:
     """Check what is not yet checked, as long as the process answers.
 
@@ -342,18 +354,18 @@ def examine_all(
     """
     for name in asked:
         if name not in marks and name in answers:
-            marks[name] = examine_one(peer, name, answers[name])
+            marks[name] = examine_one(worker, name, answers[name])
         elif name not in marks:
             marks[name] = Mark(name, False, NOT_HANDED_IN)
-        if not peer.at_rest:
+        if not worker.peer.at_rest:
             return
 
 
-def examine_one(peer: Peer, name: str, answer: Callable) -> Mark:
+def examine_one(worker: Worker, name: str, answer: Callable) -> Mark:
     """Check one answer, with a seed that nobody knew before."""
     seed, start = secrets.randbelow(2**31), time.monotonic()
-    peer.held.clear()
-    peer.pipe.allow(SECONDS + 1, EACH_CHECK)
+    worker.peer.held.clear()
+    worker.allow(SECONDS, EACH_CHECK)
     verdict = check(name, answer, seed=seed)
     seconds = round(time.monotonic() - start, 2)
     return Mark(name, verdict.passed, verdict.text, seed, seconds)
@@ -371,7 +383,8 @@ def settle(core: int | None) -> None:
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (OWN_MEMORY, most))
+        own = sandbox.mapped() + OWN_MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (own, most))
         os.sched_setaffinity(0, {core})
 
 

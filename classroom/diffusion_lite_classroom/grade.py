@@ -24,6 +24,7 @@ from pathlib import Path
 import matplotlib
 
 from diffusion_lite import exercises
+from diffusion_lite.exercises.state import PATIENCE
 from diffusion_lite_classroom import report
 from diffusion_lite_classroom.examine import (
     Settings,
@@ -242,7 +243,8 @@ class Class:
                     each, core = waiting.pop(), free.pop()
                     given = (self.record(each), each.path, settings, core)
                     process = context.Process(target=examine_into, args=given)
-                    end = time.monotonic() + settings.seconds + GRACE
+                    most = PATIENCE * settings.seconds + GRACE
+                    end = time.monotonic() + most
                     with uninterrupted():
                         process.start()
                         running[process.sentinel] = process, each, core, end

@@ -83,7 +83,7 @@ def verdict(name: str, answer: Answer, seed: int) -> Verdict:
         )
     except Refused as refused:
         return Verdict(False, str(refused))
-    except Endless:
+    except (Endless, TimeoutError):  # here, or over there
         return Verdict(False, ENDLESS)
     except BaseException as error:  # whatever an answer may return
         return Verdict(

@@ -599,6 +599,46 @@ def test_a_cell_that_does_not_end_is_left_out(monkeypatch):
 
 
 @SHUT_IN
+def test_a_cell_may_wait_longer_than_it_may_compute(monkeypatch):
+    monkeypatch.setattr(examine, "CELL_SECONDS", 2.0)
+    wait = "import time\nfrom diffusion_lite.exercises import check\n"
+    wait += "time.sleep(4)\ncheck('forward-1', None)"
+    record = examined(wait, "while True: pass")
+    assert record.notes == [
+        "Code cell 2: It did not end in time, and was stopped."
+    ]
+
+
+@SHUT_IN
+@pytest.mark.slow
+def test_an_answer_that_waits_for_its_neighbours_is_not_endless():
+    record = examined(
+        "import time\nfrom diffusion_lite.exercises import check\n"
+        "def slow(*given): time.sleep(7); return 0.5\n"
+        "check('forward-1', slow)\n"
+        "def endless(*given):\n    while True: pass\n"
+        "check('forward-2', endless)"
+    )
+    assert "yours 0.5, should be" in record.marks[0].message
+    assert "It does not end" in record.marks[1].message
+
+
+def test_memory_is_limited_on_top_of_what_is_mapped():
+    """As a build of PyTorch for CUDA maps it: address space, and no more."""
+    program = (
+        "import mmap; kept = mmap.mmap(-1, 3 * 2**30, prot=0)\n"
+        "from diffusion_lite_classroom.sandbox import limits\n"
+        "limits(2**30, 60, False); fits = bytearray(2**29)\n"
+        "try: bytearray(2**30)\n"
+        "except MemoryError: print('bounded')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("bounded\n", "")
+
+
+@SHUT_IN
 def test_a_notebook_has_its_shell_and_its_pictures():
     record = examined(
         "%matplotlib inline\nimport matplotlib.pyplot as plt, ipywidgets\n"
@@ -774,7 +814,7 @@ def below(pid):
 def test_of_a_notebook_that_is_over_nothing_is_left():
     cells = hostile.cells("lingers", [])
     with examine.Worker(SETTINGS) as worker:
-        worker.run(cells, [], time.monotonic() + 60)
+        worker.run(cells, [], 60.0)
         scratch = Path(worker.scratch.name)
         assert list(scratch.iterdir()) == []  # it is mounted elsewhere
         inside = below(worker.process.pid)

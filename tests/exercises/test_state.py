@@ -4,11 +4,13 @@ import json
 import os
 import sys
 import tempfile
+import time
 
 import pytest
 import torch
 
 from diffusion_lite.exercises import check, names
+from diffusion_lite.exercises.state import Endless, in_time
 from diffusion_lite.exercises.trial import mistakes
 from test_exercises import of_all_labs
 
@@ -126,3 +128,12 @@ def test_an_error_says_what_was_set_back():
         torch.set_default_dtype(usual)
     assert "the notebook had changed: the default dtype" in text
     assert "dtype." not in check("forward-1", needs_doubles).text
+
+
+def test_a_call_may_wait_longer_than_it_may_compute():
+    assert in_time(lambda: time.sleep(0.8) or 3, 0.4) == 3
+    for endless in (lambda: [0 for _ in iter(int, 1)], lambda: time.sleep(9)):
+        start = time.monotonic()
+        with pytest.raises(Endless):
+            in_time(endless, 0.4)
+        assert time.monotonic() - start < 9
