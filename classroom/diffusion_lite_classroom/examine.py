@@ -45,6 +45,15 @@ FULL_LAB = (
     "This is a full lab, with the book's solutions: their cells were not run."
 )
 
+HINTS = {
+    "ModuleNotFoundError": "(Here is what the labs need, and no network to "
+    "install more.)",
+    "Errno -3] Temporary failure in name": "(There is no network here.)",
+    "Errno 30] Read-only": "(Only the notebook's own folder can be written.)",
+    "EOFError": "(Nobody is there to type an answer.)",
+}
+"""Why what works in a lab does not work here, by a sign of it."""
+
 EACH_CHECK = 256 * 2**20
 """How many bytes an answer may send during one check."""
 
@@ -247,12 +256,18 @@ class Worker:
                 if name in names()
             }
             errors = [
-                (int_below(cell, 10**6), f"{kind}: {text}"[:300])
+                (int_below(cell, 10**6), noted(f"{kind}: {text}"))
                 for cell, kind, text in message["errors"]
             ]
         except (TypeError, ValueError, KeyError):
             raise Lost("its process sends what is no message") from None
         return answers, errors
+
+
+def noted(error: str) -> str:
+    """Return an error as a note, with why it is one here."""
+    hints = [hint for sign, hint in HINTS.items() if sign in error]
+    return " ".join([error[:300], *hints])
 
 
 def command(settings: Settings, pipe: int, scratch: str) -> list[str]:

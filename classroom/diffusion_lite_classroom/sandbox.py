@@ -48,6 +48,17 @@ INSTALL = (
 )
 
 
+ELSEWHERE = (
+    "The grader needs Linux: on Windows run it in WSL (wsl --install), or in "
+    "a virtual machine, where bubblewrap can be installed."
+)
+
+
+def unfit() -> str:
+    """Return why no notebook can be run here at all, in a sentence, or ""."""
+    return ELSEWHERE if sys.platform == "win32" else ""
+
+
 def missing() -> str:
     """Return why no notebook can be shut in here, in a sentence, or ""."""
     if shutil.which("bwrap") is None:
@@ -97,7 +108,13 @@ def readable() -> Iterator[str]:
     for root in (sys.prefix, sys.base_prefix, "/usr", "/usr/local"):
         for part in ("bin", "lib", "lib64", "share", "pyvenv.cfg"):
             yield f"{root}/{part}"
-    yield from ("/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+    yield from (
+        "/bin",
+        "/lib",
+        "/lib64",
+        "/etc/ld.so.cache",
+        "/etc/alternatives",
+    )
     yield from ("/etc/localtime", "/sys/devices/system/cpu")
     yield from (*site.getsitepackages(), str(PACKAGE), str(GRADER))
 

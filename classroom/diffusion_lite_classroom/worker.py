@@ -34,6 +34,10 @@ class Shell(InteractiveShell):
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: %matplotlib asks for it."""
 
+    def ask_exit(self) -> None:
+        """End the cell: exit and quit ask for it."""
+        raise SystemExit("the notebook asked to end here")
+
 
 def main(number: int, bounds: dict) -> None:
     """Serve the grader through the open file of this number."""
@@ -63,7 +67,11 @@ def serve(peer: Peer, answers: dict[str, Callable], errors: list) -> None:
 
 
 def run(peer: Peer, cells: list, skip: list) -> tuple[dict, list]:
-    """Run the cells, but for some; return what they check, and errors."""
+    """Run the cells, but for some; return what they check, and errors.
+
+    As in a lab, they import what they wrote into their folder before.
+    """
+    sys.path.insert(0, "")
     answers: dict[str, Callable] = {}
 
     def check(name: str, answer: Callable, *, seed: int = 0) -> HandedIn:

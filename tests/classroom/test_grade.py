@@ -599,6 +599,34 @@ def test_a_cell_that_does_not_end_is_left_out(monkeypatch):
 
 
 @SHUT_IN
+def test_what_works_in_a_lab_works_or_says_why_not():
+    cells = {
+        "%%writefile mine.py\ndef f(*given): return 0.5": "",
+        "from mine import f\nfrom diffusion_lite.exercises import check\n"
+        "check('forward-1', f)": "",
+        "!echo hello > said.txt\nassert 'said.txt' in str(get_ipython()"
+        ".getoutput('ls'))": "",
+        "%%bash\ncp said.txt more.txt": "",
+        "found = !cat more.txt\nassert found == ['hello'], found": "",
+        "%run mine.py\n%time 1\n%timeit -n1 -r1 1\n%cd ..": "",
+        "%pip install --retries 0 a-package": "",
+        "import a_package": "(Here is what the labs need, and no network",
+        "from urllib.request import urlopen\nurlopen('https://a.example')": (
+            "(There is no network here.)"
+        ),
+        "open('/tmp/x', 'w')": "(Only the notebook's own folder can be",
+        "input('Name?')": "(Nobody is there to type an answer.)",
+        "quit": "SystemExit: the notebook asked to end here",
+    }
+    record = examined(*cells)
+    assert "yours 0.5, should be" in record.marks[0].message
+    due = [each for each in cells.values() if each]
+    assert len(record.notes) == len(due), record.notes
+    for note, each in zip(record.notes, due, strict=True):
+        assert each in note
+
+
+@SHUT_IN
 def test_a_cell_may_wait_longer_than_it_may_compute(monkeypatch):
     monkeypatch.setattr(examine, "CELL_SECONDS", 2.0)
     wait = "import time\nfrom diffusion_lite.exercises import check\n"

@@ -268,3 +268,40 @@ def test_a_page_keeps_a_name_that_all_systems_can_have():
     assert names["ada"] == "ada.html"
     assert names["=bob"] == "=bob.html"
     assert names["Zoë"] == "Zoë.html"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        (option, value)
+        for option in ("--seconds", "--memory")
+        for value in ("0", "-1", "nan", "inf", "1e999", "x", "", "9" * 400)
+    ]
+    + [("--seconds", "1.5"), ("--memory", "0.01")],
+)
+def test_a_number_that_is_none_is_told(option, value, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["x", "sub", f"{option}={value}"])
+    with pytest.raises(SystemExit) as stopped:
+        __main__.main()
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{option}: " in said
+    assert "to " in said
+    assert len(said) < 200
+
+
+def test_half_a_gigabyte_is_enough_for_plain_code(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["x", "sub", "--memory", "0.5"])
+    assert __main__.parser().parse_args().memory == 2**29
+
+
+def test_on_windows_the_advice_is_one_that_works(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    for more in ([], ["--without-isolation"]):
+        monkeypatch.setattr(sys, "argv", ["x", "sub", *more])
+        assert __main__.main() == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "WSL" in said
+        assert "--without-isolation" not in said
