@@ -19,7 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffusion_lite.exercises.trial import Network, network
+from diffusion_lite.exercises.trial import (
+    Network,
+    as_tensor,
+    network,
+    strange,
+)
 from diffusion_lite.schedules import Schedule
 
 LARGEST = 16 * 2**20
@@ -160,8 +165,8 @@ class Writer:
     def tensor(self, value: Tensor) -> dict:
         """Return a tensor's kind, shape and bytes."""
         dtype = str(value.dtype).removeprefix("torch.")
-        if dtype not in DTYPES or value.layout != torch.strided:
-            return {"thing": "Tensor"}
+        if dtype not in DTYPES or strange(value):
+            return {"thing": f"{strange(value)}Tensor"}
         plain = value.detach().cpu().resolve_conj().resolve_neg()
         flat = plain.flatten().clone(memory_format=torch.contiguous_format)
         raw = flat.view(torch.uint8).numpy()
@@ -170,6 +175,12 @@ class Writer:
         if value.requires_grad:
             written["gradient"] = self.gradient(value)
         return written
+
+    def array(self, value: np.ndarray) -> dict:
+        """Return an array's numbers; if it holds none, its name."""
+        read = as_tensor(value)
+        plain = isinstance(read, Tensor)
+        return self.tensor(read) if plain else {"thing": name_of(value)}
 
     def generator(self, value: torch.Generator) -> dict:
         """Return a seed, taken from a random generator: not its state."""
@@ -188,7 +199,7 @@ class Writer:
         Real: lambda self, value: float(value),
         complex: lambda self, value: {"complex": [value.real, value.imag]},
         Tensor: tensor,
-        np.ndarray: lambda self, value: self.tensor(torch.as_tensor(value)),
+        np.ndarray: lambda self, value: self.array(value),
         list: lambda self, value: {"list": [self(v) for v in value]},
         tuple: lambda self, value: {"tuple": [self(v) for v in value]},
         torch.Generator: generator,

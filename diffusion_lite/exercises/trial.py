@@ -4,7 +4,7 @@ import copy
 import importlib
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -117,10 +117,11 @@ class Trial:
         """Return what the answer makes of what is given itself, no copies.
 
         Raises:
-            Refused: it stops with an error.
+            Refused: it stops with an error, or returns what holds no
+                numbers.
         """
         try:
-            return self.answer(*given)
+            result = self.answer(*given)
         except NotImplementedError:
             raise Refused(
                 "It still has to be written: replace raise."
@@ -132,6 +133,12 @@ class Trial:
                 f"With {shown(given)} it stops with {told(error)}"
                 f"{state.note()}"
             ) from None
+        if kind := strange(result):
+            raise Refused(
+                f"With {shown(given)} it returns a {kind} tensor, and not a "
+                "plain one, whose numbers can be looked at."
+            )
+        return result
 
     def call(self, *given: object) -> Any:
         """Return what the answer makes of copies of what is given.
@@ -266,8 +273,38 @@ def tables(value: object) -> tuple[Tensor, ...]:
 
 
 def as_tensor(value: object) -> Any:
-    """Return a NumPy array as a tensor, and all else as it is."""
-    return torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+    """Return an array of numbers as a tensor, and all else as it is."""
+    if isinstance(value, np.ndarray):
+        with suppress(TypeError, ValueError):  # of objects, or texts
+            return torch.tensor(np.asarray(value))
+    return value
+
+
+def strange(value: object) -> str:
+    """Return the kind of a tensor that is not a plain one, or "".
+
+    It may stand in a tuple or a list.
+    """
+    if isinstance(value, (tuple, list)):
+        return next(filter(None, map(strange, value)), "")
+    if not isinstance(value, Tensor):
+        return ""
+    kinds = {
+        "meta": value.is_meta,
+        "sparse": value.layout != torch.strided,
+        "quantized": value.is_quantized,
+    }
+    return next((kind for kind, there in kinds.items() if there), "")
+
+
+def expect_digits(value: Tensor, says: str) -> None:
+    """Refuse numbers that are too rough to be looked at."""
+    if value.dtype in (torch.float16, torch.bfloat16):
+        kind = str(value.dtype).removeprefix("torch.")
+        raise Refused(
+            f"{says} numbers in {kind}, which has about three digits. "
+            "Compute in the dtype of what is given."
+        )
 
 
 def own(value: object) -> Any:
@@ -285,6 +322,7 @@ def one_number(value: object, says: str) -> float:
     """
     value = as_tensor(value)
     if isinstance(value, Tensor) and value.numel() == 1:
+        expect_digits(value, says)
         value = value.detach().cpu().item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise Refused(f"{says} {shown((value,))}, and not a number.")
@@ -313,6 +351,7 @@ def one_tensor(value: object, shape: tuple[int, ...], says: str) -> Tensor:
         )
     if value.is_complex():
         raise Refused(f"{says} complex numbers: a root of something below 0?")
+    expect_digits(value, says)
     value = value.detach().cpu().double()
     if not bool(value.isfinite().all()):
         raise Refused(f"{says} numbers that are not finite.")
@@ -369,7 +408,7 @@ def worst(got: float | Tensor, want: float | Tensor) -> int:
 
 def versus(yours: float | Tensor, right: float | Tensor) -> str:
     """Return two numbers, with as many digits as tell them apart."""
-    for digits in range(4, 12):
+    for digits in range(4, 18):
         mine, its = (f"{float(x):.{digits}g}" for x in (yours, right))
         if mine != its:
             break
