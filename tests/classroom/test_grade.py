@@ -49,13 +49,6 @@ SETTINGS = examine.Settings(
 )
 
 
-@pytest.fixture(scope="session")
-def bubblewrap():
-    """Skip a test where no notebook can be shut in; in CI, fail it."""
-    if why := sandbox.missing():
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-
-
 def test_the_package_does_not_know_the_grader():
     for path in (ROOT / "diffusion_lite").rglob("*.py"):
         assert "diffusion_lite_classroom" not in path.read_text("utf-8")
