@@ -125,7 +125,12 @@ def test_of_a_random_generator_a_seed_is_sent_and_not_the_state():
 def test_what_is_strange_keeps_only_its_name():
     for value in (object(), {1: 2}, {1}, torch.zeros(2).to_sparse()):
         back = there_and_back(value)
-        assert type(back).__name__ in ("object", "dict", "set", "Tensor")
+        assert type(back).__name__ in (
+            "object",
+            "dict",
+            "set",
+            "sparseTensor",
+        )
         assert not isinstance(back, torch.Tensor)
 
 
@@ -607,7 +612,7 @@ def test_what_works_in_a_lab_works_or_says_why_not():
         "from urllib.request import urlopen\nurlopen('https://a.example')": (
             "(There is no network here.)"
         ),
-        "open('/tmp/x', 'w')": "(Only the notebook's own folder can be",
+        "open('/x', 'w')": "(Only the notebook's own folder can be",
         "input('Name?')": "(Nobody is there to type an answer.)",
         "quit": "SystemExit: the notebook asked to end here",
     }
