@@ -138,6 +138,22 @@ def odd(tmp_path):
     return sub, due
 
 
+A_FOLDER = "It is a folder: put the notebook out of it, beside it."
+LINES = {
+    ("unpacked", "1.ipynb"): A_FOLDER,
+    ("deeper", "lab"): A_FOLDER,
+    ("packed", "1.zip"): "It is packed: unpack it here.",
+    ("named", "1.ipynb.txt"): "Its name must end in .ipynb",
+    ("CAPITALS", "1.IPYNB"): DONE,
+    ("other", "other"): "There is no notebook.",
+    ("nobody", "nobody"): "There is no notebook.",
+    ("folder", "folder"): "The folder is a link.",
+    ("loose.ipynb", "loose.ipynb"): "It lies beside the folders: put it",
+    ("ada.zip", "ada.zip"): "It is packed: unpack it into a folder",
+    ("notes.txt", "notes.txt"): "It is no student's folder",
+}
+
+
 def test_whatever_is_handed_in_all_are_graded(odd, tmp_path, capsys):
     sub, due = odd
     for name, make in {
@@ -151,7 +167,6 @@ def test_whatever_is_handed_in_all_are_graded(odd, tmp_path, capsys):
         (sub / name).mkdir()
         make(sub / name / "1.ipynb")
         due[name, "1.ipynb"] = "It cannot be read"
-    a_folder = "It is a folder: put the notebook out of it, beside it."
     hand_in(sub, "unpacked/1.ipynb")
     hand_in(sub, "deeper/lab")
     hand_in(sub, "packed", "1.zip")
@@ -163,19 +178,7 @@ def test_whatever_is_handed_in_all_are_graded(odd, tmp_path, capsys):
     (sub / "loose.ipynb").write_bytes(PLAIN)
     (sub / "ada.zip").write_bytes(b"PK")
     (sub / "notes.txt").write_bytes(b"")
-    due |= {
-        ("unpacked", "1.ipynb"): a_folder,
-        ("deeper", "lab"): a_folder,
-        ("packed", "1.zip"): "It is packed: unpack it here.",
-        ("named", "1.ipynb.txt"): "Its name must end in .ipynb",
-        ("CAPITALS", "1.IPYNB"): DONE,
-        ("other", "other"): "There is no notebook.",
-        ("nobody", "nobody"): "There is no notebook.",
-        ("folder", "folder"): "The folder is a link.",
-        ("loose.ipynb", "loose.ipynb"): "It lies beside the folders: put it",
-        ("ada.zip", "ada.zip"): "It is packed: unpack it into a folder",
-        ("notes.txt", "notes.txt"): "It is no student's folder",
-    }
+    due |= LINES
     graded(sub, "--out", tmp_path / "out")
     found = {line[:2]: line[2] for line in told(tmp_path / "out")}
     assert found.keys() == due.keys()
