@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import at_least, batch, same_shape
+from diffusion_lite.arguments import batch, same_shape, whole
 from diffusion_lite.data import digits
 from diffusion_lite.mixtures import GaussianMixture
+from diffusion_lite.training import steady
 
 
 def real_floor(
@@ -28,7 +29,7 @@ def real_floor(
     random as the model's: for 364 digits, chance in the counts of the ten
     classes alone makes the Frechet distance three times as large.
     """
-    at_least(1, repeats=repeats)
+    (repeats,) = whole(1, repeats=repeats)
     return torch.stack(
         [
             torch.as_tensor(distance(*sample_pair())).double()
@@ -86,9 +87,10 @@ def precision_recall(
     Shapes: x (N, D), data (M, D); N and M above k.
     """
     _check_pair(x, data)
-    if not 1 <= k < min(len(x), len(data)):
+    (k,) = whole(1, k=k)
+    if not k < min(len(x), len(data)):
         raise ValueError(
-            "k must be at least 1 and below both sizes, got "
+            "k must be below both sizes, got "
             f"k = {k}, {len(x)} and {len(data)} rows"
         )
     return _covered(x, data, k), _covered(data, x, k)
@@ -152,6 +154,7 @@ def _new_classifier() -> nn.Sequential:
 
 
 @functools.cache
+@steady()
 def digit_classifier() -> nn.Sequential:
     """Return the classifier, trained on the digits' training set.
 
