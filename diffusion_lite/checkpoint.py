@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,8 @@ from diffusion_lite.training import (
 
 FORMAT = "diffusion_lite checkpoint 3"
 SAVE_EVERY = 1000
-PRECISION = (
-    "NVIDIA_TF32_OVERRIDE",
-    "ONEDNN_DEFAULT_FPMATH_MODE",
-    "DNNL_DEFAULT_FPMATH_MODE",
-)
-"""What a machine may set to have float32 multiplied less precisely."""
+# Variables of the environment that make products of float32 less precise.
+PRECISION = "NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE"
 
 
 @dataclass(frozen=True)
@@ -314,25 +311,29 @@ def _form(x: Tensor) -> str:
 
 def _describe(given: object) -> str:
     """Return a loss in words that are the same in every session."""
+    given = _parts(given)
     if isinstance(given, partial):
         words = [f"{k}={_describe(v)}" for k, v in given.keywords.items()]
         words = [*map(_describe, given.args), *words]
         return f"{_describe(given.func)}({', '.join(words)})"
-    if isinstance(given, dict):
-        return _describe(list(given.items()))
     if isinstance(given, list | tuple):
         return f"[{', '.join(map(_describe, given))}]"
-    if isinstance(given, Schedule):
-        return f"Schedule {_hash(given.beta)}"
-    if isinstance(given, nn.Module):
-        return f"{type(given).__name__} {_hash(*given.state_dict().values())}"
     if isinstance(given, Tensor):
         return f"Tensor {_hash(given)}"
-    if isinstance(given, np.ndarray | np.generic):
-        return _describe(given.tolist())
     if isinstance(given, bool | int | float | str | torch.dtype | None):
         return repr(given)
     return getattr(given, "__qualname__", type(given).__qualname__)
+
+
+def _parts(given: object) -> object:
+    """Return what a thing is made of, where that can be told."""
+    if isinstance(given, Schedule):
+        return Schedule.__name__, given.beta
+    if isinstance(given, nn.Module):
+        return type(given).__name__, *given.state_dict().values()
+    if isinstance(given, np.ndarray | np.generic):
+        return given.tolist()
+    return list(given.items()) if isinstance(given, dict) else given
 
 
 def _hash(*tensors: Tensor, words: object = "") -> str:
@@ -353,11 +354,12 @@ def _digest(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
 
 def _precision() -> str:
     """Return how float32 is multiplied, as torch and the system were told."""
-    parts = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
-    convolutions = torch.backends.cudnn.conv, torch.backends.mkldnn.conv
-    told = [p.fp32_precision for p in (*parts, *convolutions)]
+    told = [
+        f"{name} {attrgetter(name)(torch.backends).fp32_precision}"
+        for name in ("cuda.matmul", "cudnn.conv", "mkldnn.matmul")
+    ]
     said = [f"{k}={os.environ[k]}" for k in PRECISION if k in os.environ]
-    return " ".join(told + said).replace("none", "ieee")
+    return ", ".join(told + said).replace("none", "ieee")
 
 
 # ---- several processes ------------------------------------------------------

@@ -61,7 +61,6 @@ def with_r1(velocity: Velocity, gamma: float) -> Velocity:
 
     Book: eq-dirac-r1. Source: Mescheder et al. 2018, section 3.3.
     """
-    (gamma,) = at_least(0, gamma=gamma)
 
     def penalised(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
         d_theta, d_psi = velocity(theta, psi)
@@ -75,7 +74,6 @@ def with_consensus(velocity: Velocity, gamma: float) -> Velocity:
 
     Book: eq-dirac-consensus. Source: Mescheder et al. 2017, section 3.
     """
-    (gamma,) = at_least(0, gamma=gamma)
 
     def agreed(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():

@@ -44,7 +44,7 @@ class Perceptron(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         """Return what the last layer gives."""
-        return super().forward(in_dtype_of(self, input))  # type: ignore
+        return super().forward(in_dtype_of(self, input))  # type: ignore[no-untyped-call]
 
 
 def perceptron(

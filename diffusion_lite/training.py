@@ -244,7 +244,9 @@ def checked_options(
             f"{described(loss)}"
         )
     source(generator)
-    return *whole(1, steps=steps, batch_size=batch_size), *inside_0_1(lr=lr)
+    steps, batch_size = whole(1, steps=steps, batch_size=batch_size)
+    (lr,) = inside_0_1(lr=lr)
+    return steps, batch_size, lr
 
 
 def checked_data(
