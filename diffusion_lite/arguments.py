@@ -10,9 +10,9 @@ sample, the mixtures and the metrics. The formulas in between are called at
 every step of a loop, and asking there would make a GPU wait.
 """
 
+import math
 import operator
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -111,27 +111,26 @@ def _index(x: object) -> int | None:
         return None
 
 
-def at_least(lowest: float, /, **values: object) -> list[float]:
+def at_least(lowest: float, /, **values: Any) -> list[float]:
     """Return the values as finite floats, if none is below the lowest."""
-    return _reals(values, f"at least {lowest:g}", lowest)
+    words = f"at least {lowest:g}"
+    return _reals(words, lambda x: lowest <= x < math.inf, values)
 
 
-def inside_0_1(**values: object) -> list[float]:
-    """Return the values as floats, if they lie strictly between 0 and 1."""
-    return _reals(values, "strictly between 0 and 1", 5e-324, 1 - 2**-53)
+def inside(low: float, high: float, /, **values: Any) -> list[float]:
+    """Return the values as floats, if they lie between the two, not on one."""
+    words = f"strictly between {low:g} and {high:g}"
+    return _reals(words, lambda x: low < x < high, values)
 
 
 def _reals(
-    values: dict[str, Any],
-    allowed: str,
-    lowest: float,
-    highest: float = sys.float_info.max,
+    allowed: str, fits: Callable[[Any], bool], values: dict[str, Any]
 ) -> list[float]:
     for name, value in values.items():
         single = getattr(value, "shape", None) == ()
         x = value.item() if single else value
         real = isinstance(x, Real) and not isinstance(x, bool)
-        if not real or not lowest <= x <= highest:
+        if not real or not fits(x):
             raise ValueError(
                 f"{name} must be a number, {allowed}, got {value!r}"
             )

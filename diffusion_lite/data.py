@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import inside_0_1, whole
+from diffusion_lite.arguments import inside, whole
 from diffusion_lite.mixtures import GaussianMixture
 
 NOT_TRIED = """
@@ -50,7 +50,7 @@ def eight_modes(std: float = 0.1) -> GaussianMixture:
     The largest weight is eight times the smallest, so that wrong mode
     weights show. Scaled so that E |x|^2 / 2 = 1.
     """
-    (std,) = inside_0_1(std=std)
+    (std,) = inside(0, 1, std=std)
     radius = math.sqrt(2 - 2 * std**2)
     angle = torch.arange(8, dtype=torch.float64) * math.pi / 4
     weights = torch.tensor([1, 6, 3, 8, 2, 5, 4, 7], dtype=torch.float64)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at_least, one_step, whole
+from diffusion_lite.arguments import inside, one_step, whole
 from diffusion_lite.schedules import Schedule
 
 Velocity = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -116,7 +116,7 @@ def orbit(
     steps: int,
 ) -> Tensor:
     """Return where the game goes, in float64: (steps + 1, 2)."""
-    (h,), (steps,) = at_least(5e-324, h=h), whole(1, steps=steps)
+    (h,), (steps,) = inside(0, math.inf, h=h), whole(1, steps=steps)
     theta, psi = torch.tensor(start, dtype=torch.float64)
     points = [torch.stack([theta, psi])]
     for _ in range(steps):

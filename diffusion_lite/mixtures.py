@@ -14,8 +14,8 @@ from torch import Tensor
 
 from diffusion_lite.arguments import (
     at,
-    at_least,
     batch,
+    inside,
     normal,
     one_step,
     source,
@@ -261,8 +261,8 @@ def kl_to_normal(
     deviations, of the widest component, beyond the outermost means.
     Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
     """
-    at_least(-math.inf, mean=mean)
-    at_least(5e-324, variance=variance)
+    inside(-math.inf, math.inf, mean=mean)
+    inside(0, math.inf, variance=variance)
     if mixture.dim != 1:
         raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
     reach = 12 * float(mixture.covariances.max().sqrt())

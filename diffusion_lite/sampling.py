@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at_least, batch, normal, one_step, source
+from diffusion_lite.arguments import batch, inside, normal, one_step, source
 from diffusion_lite.parameterization import eps_from_x_0, x_0_from_eps
 from diffusion_lite.posterior import (
     posterior_mean_from_eps,
@@ -71,7 +71,7 @@ def clamp_x_0(
     outside the data's range is surely wrong.
     Source: Ho et al. 2020, in the authors' published code.
     """
-    at_least(-math.inf, low=low, high=high)
+    inside(-math.inf, math.inf, low=low, high=high)
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
 

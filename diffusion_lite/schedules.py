@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at, at_least, inside_0_1, whole
+from diffusion_lite.arguments import at, at_least, inside, whole
 
 MAX_ALPHA_BAR_T = 1e-3
 """A schedule with a larger alpha_bar_T warns: its x_T is not noise."""
@@ -199,7 +199,7 @@ def linear_schedule(
     section 4; Nichol and Dhariwal 2021, eq. 19.
     """
     (T,) = whole(1, T=T)
-    beta_1, beta_T = inside_0_1(beta_1=beta_1, beta_T=beta_T)
+    beta_1, beta_T = inside(0, 1, beta_1=beta_1, beta_T=beta_T)
     beta = torch.linspace(
         beta_1, beta_T, 1000, dtype=torch.float64, device="cpu"
     )
@@ -218,7 +218,7 @@ def cosine_schedule(
     no beta is larger than beta_max.
     Book: eq-cosine-schedule. Source: Nichol and Dhariwal 2021, eq. 17.
     """
-    (T,), (beta_max,) = whole(1, T=T), inside_0_1(beta_max=beta_max)
+    (T,), (beta_max,) = whole(1, T=T), inside(0, 1, beta_max=beta_max)
     (s,) = at_least(0, s=s)
     u = torch.arange(T + 1, dtype=torch.float64, device="cpu") / T
     f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2

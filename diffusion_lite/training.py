@@ -16,7 +16,7 @@ from diffusion_lite.arguments import (
     batch,
     batch_shape,
     described,
-    inside_0_1,
+    inside,
     random_integers,
     source,
     whole,
@@ -222,8 +222,8 @@ def _check_model(model: nn.Module) -> None:
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be a Module, got {described(model)}")
     for name, p in model.named_parameters():
-        plain = p.is_floating_point() and p.layout == torch.strided
-        if not plain or p.is_meta or p.is_inference() or is_lazy(p):
+        fixed = is_lazy(p) or p.is_meta or p.is_inference()
+        if fixed or p.layout != torch.strided or not p.is_floating_point():
             raise ValueError(
                 f"model must have weights that can learn; {name} is on "
                 f"{p.device}, {p.dtype}, {p.layout}"
@@ -245,7 +245,7 @@ def checked_options(
         )
     source(generator)
     steps, batch_size = whole(1, steps=steps, batch_size=batch_size)
-    (lr,) = inside_0_1(lr=lr)
+    (lr,) = inside(0, 1, lr=lr)
     return steps, batch_size, lr
 
 
@@ -255,13 +255,12 @@ def checked_data(
     """Return the data as a tuple, floats in float32 or the model's float64."""
     _check_model(model)
     data = data if isinstance(data, tuple) else (data,)
-    for x in data:
-        tensors = isinstance(x, Tensor) and isinstance(data[0], Tensor)
-        if not tensors or x.shape[:1] != data[0].shape[:1]:
-            raise ValueError(
-                "data must be a tensor (N, ...), or a tuple of tensors with "
-                f"one N; got {', '.join(map(described, data))}"
-            )
+    sizes = {x.shape[:1] if isinstance(x, Tensor) else None for x in data}
+    if len(sizes) != 1 or None in sizes:
+        raise ValueError(
+            "data must be a tensor (N, ...), or a tuple of tensors with one "
+            f"N; got {', '.join(map(described, data)) or '()'}"
+        )
     dtypes = {torch.float32, *(p.dtype for p in model.parameters())}
     dtype = torch.float64 if torch.float64 in dtypes else torch.float32
     return tuple(

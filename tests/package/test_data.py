@@ -332,7 +332,7 @@ def test_a_bad_file_is_named_and_skipped(tmp_path, kind):
     (tmp_path / "inner").mkdir()
     write(tmp_path / "inner" / "bad.png")
     grey([255, 0]).save(tmp_path / "z.png")
-    said = r"in .*: 3 files tried, 1 skipped: inner.bad\.png \(.*"
+    said = r"in .*: 2 of 3 loaded; 1 skipped: inner.bad\.png \(.*"
     with pytest.warns(UserWarning, match=said + re.escape(reason)) as caught:
         x = load_pictures(tmp_path, 8)
     assert len(caught) == 1
@@ -344,7 +344,7 @@ def test_many_bad_files_are_one_warning_that_names_the_first(tmp_path):
     grey([0]).save(tmp_path / "good.png")
     for name in "edcba":
         (tmp_path / f"{name}.png").write_bytes(b"")
-    said = r"6 files tried, 5 skipped: a\.png .*, b\.png .*, c\.png .*, and 2 "
+    said = r"1 of 6 loaded; 5 skipped: a\.png .*, b\.png .*, c\.png .*, and 2 "
     with pytest.warns(UserWarning, match=said) as caught:
         load_pictures(tmp_path, 8)
     assert len(caught) == 1
@@ -372,12 +372,14 @@ def test_an_error_without_words_is_named(tmp_path, monkeypatch):
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
     (tmp_path / "README.txt").write_text("none yet")
-    named = re.escape(f"can read in {tmp_path}: 0 files tried")
+    named = re.escape(
+        f"can read in {tmp_path}: 0 of 1 loaded; not tried: .txt (1)"
+    )
     with pytest.raises(ValueError, match=named):
         load_pictures(tmp_path, 8)
     for name in "ab":
         (tmp_path / f"{name}.png").write_text("text")
-    named = re.escape(f"in {tmp_path}: 2 files tried, 2 skipped: a.png (not a")
+    named = re.escape(f"in {tmp_path}: 0 of 3 loaded; 2 skipped: a.png (not a")
     with pytest.raises(ValueError, match=named):
         load_pictures(tmp_path, 8)
 
@@ -394,7 +396,7 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path):
 @pytest.mark.parametrize("size", [0, 2, 7, -8, 8.0, True, "8", None, (8, 8)])
 def test_a_size_that_the_network_cannot_halve_is_refused(tmp_path, size):
     grey([0]).save(tmp_path / "a.png")
-    said = re.escape(f"even whole number, at least 4, got {size!r}")
+    said = re.escape(f"at least 4 and a multiple of 2, got {size!r}")
     with pytest.raises(ValueError, match=said):
         load_pictures(tmp_path, size)
 
@@ -402,7 +404,7 @@ def test_a_size_that_the_network_cannot_halve_is_refused(tmp_path, size):
 @pytest.mark.parametrize("channels", [0, 2, 4, 1.0, True, "RGB", None])
 def test_channels_other_than_1_and_3_are_refused(tmp_path, channels):
     grey([0]).save(tmp_path / "a.png")
-    said = re.escape(f"must be 1 (grey) or 3 (RGB), got {channels!r}")
+    said = rf"channels must be .*, got {channels!r}"
     with pytest.raises(ValueError, match=said):
         load_pictures(tmp_path, 8, channels)
 
