@@ -83,8 +83,8 @@ def digits() -> Digits:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    images = torch.tensor(pixels / 8 - 1, dtype=torch.float32)
-    images, labels = images.reshape(-1, 1, 8, 8), torch.tensor(labels).long()
+    images = torch.from_numpy(pixels / 8 - 1).float().reshape(-1, 1, 8, 8)
+    labels = torch.from_numpy(labels).long()
     train = _first_four_fifths(labels)
     return Digits(images[train], labels[train], images[~train], labels[~train])
 
@@ -92,8 +92,8 @@ def digits() -> Digits:
 def _first_four_fifths(labels: Tensor) -> Tensor:
     """Return a mask (N,) that takes four fifths of each class."""
     generator = torch.Generator().manual_seed(0)
-    shuffled = torch.randperm(len(labels), generator=generator)
-    mask = torch.zeros(len(labels), dtype=torch.bool)
+    n, mask = len(labels), torch.zeros_like(labels).bool()
+    shuffled = torch.randperm(n, generator=generator, device="cpu")
     for digit in labels.unique():
         members = shuffled[labels[shuffled] == digit]
         mask[members[: len(members) * 4 // 5]] = True
@@ -194,7 +194,7 @@ def _read_picture(path: Path, size: int, channels: int) -> Tensor:
         picture = _on_white(_eight_bits(_upright(file))).convert("RGB")
     picture = picture.convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    levels = torch.tensor(np.asarray(picture), dtype=torch.float32)
+    levels = torch.from_numpy(np.array(picture)).float()
     return levels.reshape(size, size, channels).movedim(2, 0) / 127.5 - 1
 
 

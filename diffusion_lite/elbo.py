@@ -308,7 +308,7 @@ def elbo_from_loss(
     apart = elbo_weight(t, schedule, lambda *_: ours) * loss[1:]
     terms = (ratio - 1 - ratio.log()) / 2 + apart
     terms[0] = (2 * math.pi * ours[0]).log() / 2 + apart[0]
-    prior = torch.tensor([schedule.prior_bits * math.log(2)]).double()
+    prior = terms.new_tensor([schedule.prior_bits * math.log(2)])
     return torch.cat([terms, prior])
 
 

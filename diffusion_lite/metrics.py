@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from diffusion_lite.arguments import batch, same_shape, whole
 from diffusion_lite.data import digits
 from diffusion_lite.mixtures import GaussianMixture
-from diffusion_lite.training import steady
+from diffusion_lite.training import sample_batch, steady
 
 
 def real_floor(
@@ -161,7 +161,7 @@ def digit_classifier() -> nn.Sequential:
     The same one every time: its seed is fixed, and it takes a few seconds.
     It classifies 98 % of the test set correctly (a test checks that).
     """
-    data = digits()
+    rows = digits().train_images, digits().train_labels
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -169,9 +169,8 @@ def digit_classifier() -> nn.Sequential:
     adam = torch.optim.Adam(model.parameters(), lr=3e-3)
     rate = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=300)
     for _ in range(300):
-        i = torch.randint(len(data.train_images), (128,), generator=generator)
-        logits = model(data.train_images[i])
-        loss = F.cross_entropy(logits, data.train_labels[i])
+        x, y = sample_batch(rows, 128, generator)
+        loss = F.cross_entropy(model(x), y)
         adam.zero_grad()
         loss.backward()
         adam.step()

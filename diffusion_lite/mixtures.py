@@ -39,8 +39,8 @@ class GaussianMixture:
 
     def __post_init__(self) -> None:
         for name in ("weights", "means", "covariances"):
-            x = batch(name, torch.as_tensor(getattr(self, name)))
-            x = x.detach().to("cpu", torch.float64, copy=True)
+            x = torch.as_tensor(getattr(self, name), device="cpu").detach()
+            x = batch(name, x).to(torch.float64, copy=True)
             object.__setattr__(self, name, x)
         _check_shapes(self.weights, self.means, self.covariances)
         _check_weights(self.weights)
@@ -98,7 +98,7 @@ class GaussianMixture:
         over x_0.
         """
         alpha_bar = schedule.alpha_bar[one_step(t, 0, schedule.T)]
-        eye = torch.eye(self.dim).to(alpha_bar)
+        eye = torch.eye(self.dim, device="cpu").to(alpha_bar)
         return GaussianMixture(
             self.weights,
             alpha_bar.sqrt() * self.means,
@@ -121,7 +121,7 @@ class GaussianMixture:
         t = one_step(t, 1, schedule.T)
         alpha, beta = schedule.alpha[t], schedule.beta[t]
         before = self.noised(t - 1, schedule)
-        eye = torch.eye(self.dim).to(beta)
+        eye = torch.eye(self.dim, device="cpu").to(beta)
         gain = torch.linalg.solve(
             alpha * before.covariances + beta * eye, before.covariances
         )

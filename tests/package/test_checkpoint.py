@@ -327,7 +327,7 @@ def test_a_place_that_takes_no_file_is_refused_at_once(tmp_path, monkeypatch):
     lost(tmp_path / "none" / "run", "there is no folder", OSError)
     (tmp_path / "file").write_text("")
     lost(tmp_path / "file" / "run", "there is no folder", OSError)
-    lost(tmp_path / (250 * "x"), "File name too long", OSError)
+    lost(tmp_path / (252 * "x"), "File name too long", OSError)
     (tmp_path / "inner").mkdir()
     lost(tmp_path / "inner", "directory", OSError)
 
