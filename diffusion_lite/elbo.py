@@ -174,7 +174,7 @@ def loss_by_time(
         with torch.no_grad():
             loss = simple_loss(eps_model, x_0, t, eps, schedule)
         losses.append(float(loss))
-    return torch.tensor(losses, dtype=torch.float64)
+    return torch.tensor(losses, dtype=torch.float64, device="cpu")
 
 
 def optimal_reverse_variance(loss: Tensor) -> ReverseVariance:

@@ -261,8 +261,8 @@ def kl_to_normal(
     deviations, of the widest component, beyond the outermost means.
     Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
     """
-    inside(-math.inf, math.inf, mean=mean)
-    inside(0, math.inf, variance=variance)
+    (mean,) = inside(-math.inf, math.inf, mean=mean)
+    (variance,) = inside(0, math.inf, variance=variance)
     if mixture.dim != 1:
         raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
     reach = 12 * float(mixture.covariances.max().sqrt())

@@ -71,7 +71,7 @@ def clamp_x_0(
     outside the data's range is surely wrong.
     Source: Ho et al. 2020, in the authors' published code.
     """
-    inside(-math.inf, math.inf, low=low, high=high)
+    low, high = inside(-math.inf, math.inf, low=low, high=high)
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
 
