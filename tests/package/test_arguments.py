@@ -34,7 +34,6 @@ from diffusion_lite.metrics import (
 )
 from diffusion_lite.mixtures import kl_to_normal
 from diffusion_lite.networks import MLP, UNet, perceptron, time_embedding
-from diffusion_lite.posterior import forward_variance
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import (
     Schedule,
@@ -194,7 +193,6 @@ WHOLE_NUMBERS = {
     ),
     "precision": lambda n: precision_recall(X, X, k=n),
     "orbit": lambda n: orbit(simultaneous_step, minimax, (1.0, 0.0), 0.1, n),
-    "t": lambda n: forward_variance(n, SCHEDULE),
     "start": lambda n: last(
         ddpm_sample(zero, X, SCHEDULE, generator=seeded(), start=n)
     ),
@@ -224,9 +222,8 @@ NOT_WHOLE = [
 
 
 def same(a, b):
-    torch.testing.assert_close(
-        torch.tensor(a), torch.tensor(b), rtol=0, atol=0
-    )
+    a, b = torch.tensor(a), torch.tensor(b)
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 @pytest.mark.filterwarnings("ignore:.*x_T is not noise yet")
@@ -244,8 +241,6 @@ def test_a_whole_number_may_be_pythons_numpys_or_torchs(name):
 
 # Each takes the number a half, of whatever kind.
 NUMBERS = {
-    "beta_1": lambda x: linear_schedule(4, beta_1=x).alpha_bar,
-    "beta_T": lambda x: linear_schedule(4, beta_T=x).alpha_bar,
     "s": lambda x: cosine_schedule(4, s=x).alpha_bar,
     "beta_max": lambda x: cosine_schedule(4, beta_max=x).alpha_bar,
     "std": lambda x: eight_modes(x).covariances,
@@ -315,6 +310,14 @@ def test_a_number_may_be_pythons_numpys_or_torchs(name):
         with pytest.raises(ValueError, match=" must be a number") as error:
             call(wrong)
         assert "got" in str(error.value)
+
+
+def test_an_end_of_a_schedule_is_a_number():
+    for wrong in NO_NUMBERS:
+        for end in ("beta_1", "beta_T"):
+            with pytest.raises(ValueError, match=f"{end} must be a number"):
+                linear_schedule(4, **{end: wrong})
+    same(linear_schedule(4, np.float64(1e-4)).beta, linear_schedule(4).beta)
 
 
 SAMPLERS = {
