@@ -73,9 +73,7 @@ def long_run(
     share of every batch, if all that the loss does with it is to call it.
 
     Raises:
-        ValueError: as ``train``; the model has what no checkpoint can hold;
-            the checkpoint is cut short, none of this book's, or not of this
-            run; batch_size is no multiple of the number of processes.
+        FloatingPointError: as ``train``.
         OSError: the checkpoint cannot be read or written.
     """
     options = checked_options(loss, steps, batch_size, lr, generator)
@@ -154,7 +152,6 @@ def save_checkpoint(
     the first one writes. Before the first step there is nothing to write.
 
     Raises:
-        ValueError: the state has what a safetensors file cannot hold.
         OSError: the file cannot be written.
     """
     if state.step > 0 and _rank() == 0:
@@ -209,8 +206,6 @@ def load_checkpoint(
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is cut short or changed, no checkpoint of this book,
-            of another model or of another run.
     """
     saved, about = _read(Path(path))
     _check_same_run(run, json.loads(about["run"]), path)

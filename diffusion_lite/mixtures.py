@@ -238,10 +238,7 @@ def gaussian_fit(x: Tensor) -> GaussianMixture:
 
     Its ``optimal_eps`` is the best *linear* denoiser of the data.
     Book: eq-linear-denoiser.
-
-    Raises:
-        ValueError: x is not (N, D) and finite, or does not vary in every
-            direction: the covariance is then not positive definite.
+    The rows must vary in every direction.
     """
     if batch("x", x).ndim != 2 or len(x) < 2:
         raise ValueError(f"x must be (N, D), N > 1, got {tuple(x.shape)}")

@@ -39,21 +39,13 @@ def in_dtype_of(net: nn.Module, x: Tensor) -> Tensor:
     return x.to(next((p.dtype for p in net.parameters()), x.dtype))
 
 
-class Perceptron(nn.Sequential):
-    """Layers one after another, in whatever dtype their weights are."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002
-        """Return what the last layer gives."""
-        return super().forward(in_dtype_of(self, input))  # type: ignore[no-untyped-call]
-
-
 def perceptron(
     d_in: int,
     width: int,
     depth: int,
     d_out: int,
     activation: type[nn.Module] = nn.SiLU,
-) -> Perceptron:
+) -> nn.Sequential:
     """Return a multilayer perceptron (B, d_in) -> (B, d_out), without time.
 
     ``depth`` hidden layers of ``width``, the activation after each.
@@ -67,7 +59,9 @@ def perceptron(
         for a, b in pairwise(sizes)
         for layer in (nn.Linear(a, b), activation())
     ]
-    return Perceptron(*layers, nn.Linear(sizes[-1], d_out))
+    net = nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
+    net.register_forward_pre_hook(lambda net, x: in_dtype_of(net, x[0]))
+    return net
 
 
 class MLP(nn.Module):

@@ -32,10 +32,6 @@ class Schedule:
 
     Warns if alpha_bar_T is above MAX_ALPHA_BAR_T: then sampling that starts
     from N(0, I) starts in the wrong place.
-
-    Raises:
-        ValueError: beta is not such a table, has another entry outside
-            (0, 1), or leaves too little of x_0 for float32.
     """
 
     beta: Tensor
@@ -56,11 +52,7 @@ class Schedule:
 
     @classmethod
     def from_betas(cls, beta: Tensor) -> "Schedule":
-        """Return the schedule of beta_1..beta_T, given as (T,).
-
-        Raises:
-            ValueError: beta is not (T,), or has an entry outside (0, 1).
-        """
+        """Return the schedule of beta_1..beta_T, given as (T,)."""
         beta = _row("beta", beta)
         if len(beta) > 1 and beta[0] == 0:
             raise ValueError(
@@ -74,10 +66,6 @@ class Schedule:
         """Return the schedule with this table of alpha_bar, (T+1,).
 
         beta_t = 1 - alpha_bar_t / alpha_bar_{t-1}.
-
-        Raises:
-            ValueError: alpha_bar is not (T+1,), does not start with 1, or
-                does not fall from entry to entry.
         """
         alpha_bar = _row("alpha_bar", alpha_bar)
         if len(alpha_bar) < 2 or alpha_bar[0] != 1:

@@ -64,8 +64,6 @@ def train(
     Shapes: each tensor of the data (N, ...), with one N.
 
     Raises:
-        ValueError: an argument is out of range or of another type, the data
-            are not finite, or the loss is not a scalar with a gradient.
         FloatingPointError: the loss or its gradient is not finite any
             more. The weights and their mean stay those of the step before.
     """
@@ -140,7 +138,6 @@ def optimizer_step(
     """Take one step down the gradient, clipped to length 1; return the loss.
 
     Raises:
-        ValueError: the loss is not a scalar.
         FloatingPointError: it or its gradient is not finite. The weights
             stay.
     """
@@ -191,11 +188,7 @@ def update_ema(ema: nn.Module, model: nn.Module, n: int) -> None:
 
 
 def last(run: Iterable[T]) -> T:
-    """Return the last item of a run, as of ``train`` or a sampler.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """Return the last item of a run, as of ``train`` or a sampler."""
     items = deque(run, maxlen=1)
     if not items:
         raise ValueError("the run is empty: it has no last item")

@@ -294,7 +294,5 @@ def test_named_schedules_check_their_own_arguments():
     ):
         cosine_schedule(s=-0.1)
     for wrong in (0.0, 1.0):
-        with pytest.raises(
-            ValueError, match="beta_max must be a number, strictly"
-        ):
+        with pytest.raises(ValueError, match="beta_max must be a num"):
             cosine_schedule(beta_max=wrong)
