@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-TWO := -n 2 --dist loadfile
+MANY := -n 3 --dist worksteal
 
 # Threads that wait must sleep soon: where another program is busy too, threads
 # that spin make training up to twenty times slower.
@@ -23,16 +23,16 @@ book: .venv/.installed ## run every page and lab, and build the book into _build
 test: lint book unit slow labs browser clock ## lint, build the book, then every test: the next five
 
 unit: .venv/.installed ## the quick tests, with coverage
-	$(PYTEST) -m "not slow and not browser" $(TWO) --cov
+	$(PYTEST) -m "not slow and not browser" $(MANY) --cov
 
 slow: .venv/.installed ## the tests that take more than a few seconds each
-	$(PYTEST) -m "slow and not browser" $(TWO)
+	$(PYTEST) -m "slow and not browser" $(MANY)
 
 labs: .venv/.installed ## every lab from top to bottom, with QUICK=1
-	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env $(TWO) notebooks
+	QUICK=1 $(PYTEST) --nbval-lax --nbval-current-env -n 2 --dist loadfile notebooks
 
 browser: .venv/.installed ## pages, slides and live figures in Chromium, after `make book`
-	$(PYTEST) -m "browser and not clock" -n 2
+	$(PYTEST) -m "browser and not clock" $(MANY)
 
 clock: .venv/.installed ## the live figures that are held to a clock, one at a time
 	$(PYTEST) -m clock

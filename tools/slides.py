@@ -16,7 +16,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import sphinx_revealjs
@@ -85,9 +87,12 @@ def make(root: Path) -> None:
         place = built / "slides" / "reveal" / part
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REVEAL / part, place)
-    for path in sorted(root.glob("book/[0-9]*.md")):
-        page = built / "slides" / f"{path.stem}.html"
-        page.write_text(deck(built, path.stem), encoding="utf-8")
+    stems = sorted(path.stem for path in root.glob("book/[0-9]*.md"))
+    with ProcessPoolExecutor() as pool:
+        decks = pool.map(partial(deck, built), stems)
+        for stem, page in zip(stems, decks, strict=True):
+            path = built / "slides" / f"{stem}.html"
+            path.write_text(page, encoding="utf-8")
     print(f"The slides are in {built / 'slides'}")
 
 

@@ -104,7 +104,7 @@ def test_a_page_in_a_folder_has_no_fault_and_shuts_nobody_out(
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_on_a_server_has_no_fault(visit, address, page):
     window = visit("dark").open(f"{address['http']}/{page}")
-    report = wrong(window, page)
+    report = window.faults() + without_live_figure(window, page)
     assert not report, "\n" + "\n".join(report)
 
 

@@ -26,7 +26,7 @@ from diffusion_lite.posterior import (
 ROOT = Path(__file__).resolve().parent.parent.parent
 LABS = sorted(ROOT.glob("notebooks/*.ipynb"))
 
-FEW, MANY = range(3), range(1000)
+FEW, MANY = range(3), range(300)
 
 
 def cells(path, tag):
