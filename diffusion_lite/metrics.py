@@ -30,12 +30,8 @@ def real_floor(
     classes alone makes the Frechet distance three times as large.
     """
     (repeats,) = whole(1, repeats=repeats)
-    return torch.stack(
-        [
-            torch.as_tensor(distance(*sample_pair())).double()
-            for _ in range(repeats)
-        ]
-    )
+    found = [distance(*sample_pair()) for _ in range(repeats)]
+    return torch.stack([torch.as_tensor(x).double() for x in found])
 
 
 def energy_distance(x: Tensor, y: Tensor) -> Tensor:

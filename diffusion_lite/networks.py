@@ -39,6 +39,10 @@ def in_dtype_of(net: nn.Module, x: Tensor) -> Tensor:
     return x.to(next((p.dtype for p in net.parameters()), x.dtype))
 
 
+def _in_its_dtype(net: nn.Module, given: tuple[Tensor]) -> Tensor:
+    return in_dtype_of(net, given[0])  # a hook: no lambda can be pickled
+
+
 def perceptron(
     d_in: int,
     width: int,
@@ -60,7 +64,7 @@ def perceptron(
         for layer in (nn.Linear(a, b), activation())
     ]
     net = nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
-    net.register_forward_pre_hook(lambda net, x: in_dtype_of(net, x[0]))
+    net.register_forward_pre_hook(_in_its_dtype)
     return net
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 from functools import partial
 
 import pytest
@@ -265,6 +266,9 @@ def test_a_perceptron_has_its_layers(generator):
     assert kinds == [nn.Linear, nn.LeakyReLU] * 2 + [nn.Linear]
     assert net(torch.randn(4, 3, generator=generator)).shape == (4, 5)
     assert isinstance(perceptron(3, 8, 1, 5)[1], nn.SiLU)
+    again = pickle.loads(pickle.dumps(net))
+    x = torch.randn(4, 3, generator=generator)
+    assert torch.equal(again(x.double()), net(x))
 
 
 # ---- other dtypes ----------------------------------------------------------
