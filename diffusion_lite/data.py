@@ -115,12 +115,10 @@ def load_pictures(folder: str | Path, size: int, channels: int = 1) -> Tensor:
     grey, three are red, green and blue; what is transparent is put on
     white; of an animation the first frame is taken.
 
-    Of the metadata only the orientation is read, if it can be. One warning
-    names files that cannot be read, and why, and counts those of kinds that
-    Pillow cannot read, as .heic; what is no picture is passed over.
+    One warning names files that cannot be read, and why, and counts pictures
+    of kinds that Pillow cannot read, as .heic; other files are passed over.
 
     Raises:
-        ModuleNotFoundError: there is no Pillow: it is in the extra ``labs``.
         FileNotFoundError: there is no such folder.
     """
     (size,), (channels,) = whole(4, 2, size=size), whole(1, channels=channels)
