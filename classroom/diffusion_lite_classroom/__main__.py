@@ -2,15 +2,45 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from diffusion_lite_classroom import sandbox
 from diffusion_lite_classroom.grade import grade
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, and leave."""
+        self.exit(2, f"{message} (--help says more)\n")
+
+
+def number(kind: type, low: float, high: int, unit: str) -> Callable:
+    """Return what reads a number from low to high."""
+    what = "whole number" if kind is int else "number"
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = high + 1
+        if not low <= value <= high:  # nan is not either
+            raise argparse.ArgumentTypeError(
+                f"give a {what} of {unit} from {low} to {high}, not "
+                f"{text[:40]!r}"
+            )
+        return value
+
+    return read
+
+
 def parser() -> argparse.ArgumentParser:
     """Return what the command accepts."""
-    command = argparse.ArgumentParser(
+    gigabytes = number(float, 0.1, 1000, "GB")
+    command = Parser(
         prog="python -m diffusion_lite_classroom",
         description="Run each student's notebooks, shut in, and check what "
         "they hand in. Stopped, it goes on where it was.",
@@ -26,12 +56,15 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--seconds",
-        type=int,
+        type=number(int, 1, 86_400, "seconds"),
         default=300,
-        help="how long a notebook may take, checks and all (300)",
+        help="how long a notebook may compute, checks and all (300)",
     )
     command.add_argument(
-        "--memory", type=float, default=4.0, help="how much, in GB (4)"
+        "--memory",
+        type=lambda text: int(gigabytes(text) * 2**30),
+        default=4 * 2**30,
+        help="how much memory it may take, in GB (4)",
     )
     command.add_argument(
         "--without-isolation",
@@ -43,19 +76,23 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Grade a class; return the command's status."""
+    if hasattr(sys.stdout, "reconfigure"):  # it may be None, or anything
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = parser().parse_args()
-    lacks = "" if given.without_isolation else sandbox.missing()
+    lacks = sandbox.unfit()
+    if not given.without_isolation:
+        lacks = lacks or sandbox.missing()
     if lacks:
         print(lacks, file=sys.stderr)
         return 2
     settings = {
         "isolated": not given.without_isolation,
-        "memory": int(given.memory * 2**30),
+        "memory": given.memory,
         "seconds": given.seconds,
     }
     try:
         grade(given.submissions, given.out, settings)
-    except (ValueError, NotADirectoryError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:

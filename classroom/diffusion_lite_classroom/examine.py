@@ -25,11 +25,12 @@ from tempfile import TemporaryDirectory
 import torch
 
 from diffusion_lite.exercises import CHAPTERS, SECONDS, check, names
-from diffusion_lite_classroom import sandbox
+from diffusion_lite_classroom import report, sandbox
 from diffusion_lite_classroom.remote import Peer
 from diffusion_lite_classroom.wire import Late, Lost, Pipe, Reader
 
 LARGEST_NOTEBOOK = 20 * 2**20
+MOST_CODE = 8 * 2**20
 CELL_SECONDS = 60.0
 WATCH_SECONDS = 0.2
 START_SECONDS = 120.0
@@ -43,6 +44,15 @@ SOLUTION = "### BEGIN SOLUTION"
 FULL_LAB = (
     "This is a full lab, with the book's solutions: their cells were not run."
 )
+
+HINTS = {
+    "ModuleNotFoundError": "(Here is what the labs need, and no network to "
+    "install more.)",
+    "Errno -3] Temporary failure in name": "(There is no network here.)",
+    "Errno 30] Read-only": "(Only the notebook's own folder can be written.)",
+    "EOFError": "(Nobody is there to type an answer.)",
+}
+"""Why what works in a lab does not work here, by a sign of it."""
 
 EACH_CHECK = 256 * 2**20
 """How many bytes an answer may send during one check."""
@@ -94,25 +104,35 @@ def read(path: Path) -> bytes:
         Unreadable: it is a link, no file, or too large.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, "rb", opener=opened) as file:
+            data = file.read(LARGEST_NOTEBOOK + 1)
     except OSError as error:
         why = "a link" if path.is_symlink() else error.strerror
         raise Unreadable(f"It cannot be read: {why}.") from None
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise Unreadable("It cannot be read: it is not a file.")
-        data = file.read(LARGEST_NOTEBOOK + 1)
     if len(data) > LARGEST_NOTEBOOK:
         size = LARGEST_NOTEBOOK // 2**20
         raise Unreadable(f"It is larger than {size} MB: clear its outputs.")
     return data
 
 
+def opened(path: str, flags: int) -> int:
+    """Open a file, if it is one, and neither a link nor a pipe.
+
+    Raises:
+        OSError: it is not.
+    """
+    number = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(0, "it is not a file")
+    return number
+
+
 def code_cells(data: bytes) -> list[str]:
     """Return the code of a notebook's cells.
 
     Raises:
-        Unreadable: it is no notebook of format 4.
+        Unreadable: it is no notebook of format 4, or too long.
     """
     try:
         cells = [
@@ -120,11 +140,15 @@ def code_cells(data: bytes) -> list[str]:
             for cell in json.loads(data)["cells"]
             if cell["cell_type"] == "code"
         ]
-        json.dumps(cells).encode()
+        size = len(json.dumps(cells))
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Unreadable(
             "It is no Jupyter notebook of format 4: save it again."
         ) from None
+    if size > MOST_CODE:
+        raise Unreadable(
+            f"It holds more than {MOST_CODE // 2**20} MB of code."
+        )
     return cells
 
 
@@ -164,10 +188,10 @@ class Worker:
             stderr=subprocess.DEVNULL,
         )
         theirs.close()
+        self.clock = sandbox.stopwatch(self.process.pid)
         self.over = threading.Event()
-        self.watcher = threading.Thread(target=self.watch, args=[settings])
-        if settings.isolated:
-            self.watcher.start()
+        self.watcher = threading.Thread(target=self.watch)
+        self.settings = settings
 
     def __enter__(self) -> "Worker":
         return self
@@ -181,31 +205,42 @@ class Worker:
         self.peer.pipe.end.close()
         self.scratch.cleanup()
 
-    def watch(self, settings: Settings) -> None:
+    def watch(self) -> None:
         """Stop the process once all that it started takes too much."""
-        cores = os.sched_getaffinity(0)
+        pid, cores = self.process.pid, os.sched_getaffinity(0)
+        most = self.settings.memory
         while not self.over.wait(WATCH_SECONDS):
-            found = sandbox.excess(self.process.pid, settings.memory, cores)
+            found = sandbox.excess(pid, most, cores, self.before)
             if found:
                 self.excess = found
                 self.process.kill()
                 return
 
-    def run(self, cells: list, skip: list, ends: float) -> tuple[dict, list]:
+    def allow(self, seconds: float, size: float) -> None:
+        """Set how long the process may compute from now, and send."""
+        clock = sandbox.stopwatch(self.process.pid)
+        self.peer.pipe.allow(seconds, size, clock)
+
+    def run(self, cells: list, skip: list, left: float) -> tuple[dict, list]:
         """Run the cells; return what is handed in, and what went wrong.
+
+        All must be done before its clock shows what is left of the seconds.
 
         Raises:
             Lost: the process ended, or did not end in time; self.cell says
                 in which cell.
         """
         pipe = self.peer.pipe
-        pipe.allow(START_SECONDS, LARGEST_NOTEBOOK)
+        self.allow(START_SECONDS, LARGEST_NOTEBOOK)
         if pipe.receive() != {"ready": True}:
             raise Lost("it does not start")
+        if self.settings.isolated:
+            family = sandbox.family(self.process.pid)
+            self.before = sum(map(sandbox.held, family))
+            self.watcher.start()
         pipe.send({"cells": cells, "skip": skip})
         while True:
-            left = min(CELL_SECONDS, ends - time.monotonic())
-            pipe.allow(left, pipe.left)
+            self.allow(min(CELL_SECONDS, left - self.clock()), pipe.left)
             message = pipe.receive()
             if message.keys() != {"cell"}:
                 return self.handed_in(message)
@@ -221,12 +256,18 @@ class Worker:
                 if name in names()
             }
             errors = [
-                (int_below(cell, 10**6), f"{kind}: {text}"[:300])
+                (int_below(cell, 10**6), noted(f"{kind}: {text}"))
                 for cell, kind, text in message["errors"]
             ]
         except (TypeError, ValueError, KeyError):
             raise Lost("its process sends what is no message") from None
         return answers, errors
+
+
+def noted(error: str) -> str:
+    """Return an error as a note, with why it is one here."""
+    hints = [hint for sign, hint in HINTS.items() if sign in error]
+    return " ".join([error[:300], *hints])
 
 
 def command(settings: Settings, pipe: int, scratch: str) -> list[str]:
@@ -282,15 +323,16 @@ def graded(cells: list[str], asked: list[str], settings: Settings) -> Record:
     marks: dict[str, Mark] = {}
     stopped: dict[int, str] = {}
     answers, errors = {}, []
-    ends = time.monotonic() + settings.seconds
+    left = float(settings.seconds)
     for _ in range(RUNS):
         with Worker(settings) as worker:
             try:
-                answers, errors = worker.run(cells, list(stopped), ends)
-                examine_all(worker.peer, answers, asked, marks)
+                answers, errors = worker.run(cells, list(stopped), left)
+                examine_all(worker, answers, asked, marks)
             except Lost as lost:
                 blame(worker, lost, stopped)
-        if len(marks) == len(asked) or time.monotonic() > ends:
+            left -= worker.clock()
+        if len(marks) == len(asked) or left < 0:
             break
     for name in asked:
         why = UNCHECKED if name in answers else NOT_HANDED_IN
@@ -319,7 +361,7 @@ def blame(worker: Worker, lost: Lost, stopped: dict[int, str]) -> None:
 
 
 def examine_all(
-    peer: Peer, answers: dict, asked: list[str], marks: dict[str, Mark]
+    worker: Worker, answers: dict, asked: list[str], marks: dict[str, Mark]
 ) -> None:
     """Check what is not yet checked, as long as the process answers.
 
@@ -327,18 +369,18 @@ def examine_all(
     """
     for name in asked:
         if name not in marks and name in answers:
-            marks[name] = examine_one(peer, name, answers[name])
+            marks[name] = examine_one(worker, name, answers[name])
         elif name not in marks:
             marks[name] = Mark(name, False, NOT_HANDED_IN)
-        if not peer.at_rest:
+        if not worker.peer.at_rest:
             return
 
 
-def examine_one(peer: Peer, name: str, answer: Callable) -> Mark:
+def examine_one(worker: Worker, name: str, answer: Callable) -> Mark:
     """Check one answer, with a seed that nobody knew before."""
     seed, start = secrets.randbelow(2**31), time.monotonic()
-    peer.held.clear()
-    peer.pipe.allow(SECONDS + 1, EACH_CHECK)
+    worker.peer.held.clear()
+    worker.allow(SECONDS, EACH_CHECK)
     verdict = check(name, answer, seed=seed)
     seconds = round(time.monotonic() - start, 2)
     return Mark(name, verdict.passed, verdict.text, seed, seconds)
@@ -356,7 +398,8 @@ def settle(core: int | None) -> None:
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_AS)
-        resource.setrlimit(resource.RLIMIT_AS, (OWN_MEMORY, most))
+        own = sandbox.mapped() + OWN_MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (own, most))
         os.sched_setaffinity(0, {core})
 
 
@@ -366,8 +409,9 @@ def examine_into(
     """Write what came of a notebook to a file; the work of one process."""
     settle(core)
     start = time.monotonic()
-    found = asdict(examine(path.name, read(path), settings))
-    found["seconds"] = round(time.monotonic() - start, 1)
-    unfinished = record.with_suffix(".part")
-    unfinished.write_text(json.dumps(found), encoding="utf-8")
-    unfinished.replace(record)
+    try:
+        found = asdict(examine(path.name, read(path), settings))
+        found["seconds"] = round(time.monotonic() - start, 1)
+        report.write(record, json.dumps(found))
+    except Exception as error:  # one notebook of a class
+        sys.exit(f"{report.plain(path)}: {report.plain(error)}")

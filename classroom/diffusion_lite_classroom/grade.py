@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from pathlib import Path
 import matplotlib
 
 from diffusion_lite import exercises
+from diffusion_lite.exercises.state import PATIENCE
 from diffusion_lite_classroom import report
 from diffusion_lite_classroom.examine import (
     Settings,
@@ -32,6 +34,10 @@ from diffusion_lite_classroom.examine import (
 )
 
 LAYOUT = "expected a folder for each student: SUBMISSIONS/<student>/*.ipynb"
+RUBBISH = ("__macosx", "desktop.ini", "thumbs.db")
+"""What systems leave in folders, besides what begins with a dot."""
+
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 MOST_NOTEBOOKS = 20
 """How many notebooks of one student are graded."""
 
@@ -82,23 +88,48 @@ def checks() -> bytes:
     )
 
 
-def students(submissions: Path) -> list[Path]:
-    """Return each student's folder.
+def handed_in(submissions: Path) -> list[Notebook]:
+    """Return all that was handed in, and what lies beside the folders.
 
     Raises:
-        ValueError: there is none, or its name is too long for a page's.
+        ValueError: there is no folder.
+        OSError: nobody can look into it.
     """
-    folders = [
-        path
-        for path in sorted(submissions.iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-    ]
-    if not folders:
-        raise ValueError(f"nothing in {submissions}: {LAYOUT}")
+    folders = contents(submissions)
+    if not any(path.is_dir() for path in folders):
+        raise ValueError(f"nothing in {report.plain(submissions)}: {LAYOUT}")
+    found = []
     for path in folders:
-        if len(os.fsencode(path.name)) > 200:
-            raise ValueError(f"a name is too long: {report.plain(path.name)}")
-    return folders
+        try:
+            found += notebooks(path) if path.is_dir() else [beside(path)]
+        except OSError as error:
+            fault = f"The folder cannot be read: {error.strerror}."
+            found.append(Notebook(path.name, path, fault=fault))
+    return found
+
+
+def contents(folder: Path) -> list[Path]:
+    """Return what lies in a folder, but for what systems leave there."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")
+        and path.name.casefold() not in RUBBISH
+    ]
+
+
+def beside(path: Path) -> Notebook:
+    """Return what lies beside the folders, and what to do with it."""
+    kind = path.suffix.lower()
+    fault = "It is no student's folder, and was not looked at."
+    if kind in (".ipynb", *PACKED):
+        what = (
+            "lies beside the folders: put"
+            if kind == ".ipynb"
+            else ("is packed: unpack")
+        )
+        fault = f"It {what} it into a folder with the student's name."
+    return Notebook(path.name, path, fault=fault)
 
 
 def notebooks(folder: Path) -> list[Notebook]:
@@ -107,36 +138,61 @@ def notebooks(folder: Path) -> list[Notebook]:
     if folder.is_symlink():
         return [Notebook(student, folder, fault="The folder is a link.")]
     paths = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix == ".ipynb" and not path.name.startswith(".")
+        (path, fault)
+        for path in contents(folder)
+        if (fault := amiss(path)) is not None
     ]
     if not paths:
         return [Notebook(student, folder, fault="There is no notebook.")]
-    found = [notebook(student, path) for path in paths[:MOST_NOTEBOOKS]]
+    found = [
+        Notebook(student, path, fault=fault)
+        if fault
+        else notebook(student, path)
+        for path, fault in paths[:MOST_NOTEBOOKS]
+    ]
     if len(paths) > MOST_NOTEBOOKS:
         fault = f"Only the first {MOST_NOTEBOOKS} notebooks are graded."
         found.append(Notebook(student, folder, fault=fault))
     return found
 
 
+def amiss(path: Path) -> str | None:
+    """Return what is amiss with a notebook, or "", or None if it is none."""
+    if path.is_dir() and not path.is_symlink():
+        if next(path.rglob("*.ipynb"), None) or path.suffix == ".ipynb":
+            return "It is a folder: put the notebook out of it, beside it."
+        return None
+    if path.suffix.lower() == ".ipynb":
+        return ""
+    if path.suffix.lower() in PACKED:
+        return "It is packed: unpack it here."
+    if ".ipynb" in path.name:
+        return "Its name must end in .ipynb: call it so."
+    return None
+
+
 class Class:
     """A class that is being graded.
 
     Raises:
-        ValueError: there are no students, or the results would be one.
+        ValueError: there are no students, or the results would be one, or
+            cannot be written.
+        OSError: the folder cannot be read.
     """
 
     def __init__(self, submissions: Path, out: Path) -> None:
-        if out.resolve().is_relative_to(submissions.resolve()):
+        ours, theirs = map(os.path.realpath, (out, submissions))
+        if Path(ours).is_relative_to(theirs):
             raise ValueError(f"results cannot go into {submissions} itself")
-        self.notebooks = [
-            each
-            for folder in students(submissions)
-            for each in notebooks(folder)
-        ]
+        self.notebooks = handed_in(submissions)
         self.out, self.records = out, out / "records"
-        self.records.mkdir(parents=True, exist_ok=True)
+        try:
+            self.records.mkdir(parents=True, exist_ok=True)
+            report.write(self.records / "writable", "")
+            (self.records / "writable").unlink()
+        except OSError as error:
+            why = f"results cannot be written into {out}: {error.strerror}"
+            raise ValueError(why) from None
 
     def record(self, notebook: Notebook) -> Path:
         """Return where is kept what came of a notebook."""
@@ -146,10 +202,10 @@ class Class:
         """Return what came of a notebook."""
         if notebook.fault:
             return {"marks": [], "notes": [notebook.fault]}
-        path = self.record(notebook)
-        if not path.exists():
+        try:
+            return json.loads(self.record(notebook).read_text("utf-8"))
+        except (OSError, ValueError):
             return {"marks": [], "notes": [NOT_DONE]}
-        return json.loads(path.read_text(encoding="utf-8"))
 
     def grade(self, settings: Settings) -> None:
         """Grade what is not graded yet, on all cores; say when each is."""
@@ -159,11 +215,10 @@ class Class:
             if not each.fault and not self.record(each).exists()
         ]
         total = len(waiting)
-        print(f"{len(self.notebooks)} notebooks, {total} to grade", flush=True)
+        say(f"{len(self.notebooks)} notebooks, {total} to grade")
         with closing(self.run(waiting, settings)) as done:
             for number, each in enumerate(done, 1):
-                what = f"{number}/{total} {each.title}: {self.summary(each)}"
-                print(what, flush=True)
+                say(f"{number}/{total} {each.title}: {self.summary(each)}")
 
     def summary(self, notebook: Notebook) -> str:
         """Return what came of a notebook, in a few words."""
@@ -188,7 +243,8 @@ class Class:
                     each, core = waiting.pop(), free.pop()
                     given = (self.record(each), each.path, settings, core)
                     process = context.Process(target=examine_into, args=given)
-                    end = time.monotonic() + settings.seconds + GRACE
+                    most = PATIENCE * settings.seconds + GRACE
+                    end = time.monotonic() + most
                     with uninterrupted():
                         process.start()
                         running[process.sentinel] = process, each, core, end
@@ -204,6 +260,7 @@ class Class:
 
     def write(self) -> None:
         """Write the table, and a page for each student."""
+        self.out.mkdir(parents=True, exist_ok=True)
         pages: dict[str, dict] = {}
         rows = []
         for each in self.notebooks:
@@ -211,9 +268,17 @@ class Class:
             pages.setdefault(each.student, {})[each.path.name] = result
             rows += lines(each, result)
         report.write(self.out / "grades.csv", report.table(rows))
-        for student, results in pages.items():
-            text = report.page(student, results)
-            report.write(self.out / f"{student}.html", text)
+        for student, name in report.page_names(pages).items():
+            text = report.page(student, pages[student])
+            report.write(self.out / name, text)
+
+
+def say(text: str) -> None:
+    """Print a line of progress; if nobody reads it, go on without."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = None
 
 
 def lines(notebook: Notebook, result: dict) -> list[dict]:

@@ -5,7 +5,11 @@ for a spreadsheet's formula.
 """
 
 import csv
+import hashlib
 import os
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from io import StringIO
 from pathlib import Path
@@ -22,6 +26,8 @@ COLUMNS = (
     "seconds",
 )
 LONGEST = 600
+LONGEST_NAME = 180
+"""How many bytes of a student's name stand in that of a page."""
 
 
 def plain(text: object) -> str:
@@ -42,9 +48,13 @@ PAGES = Environment(
 
 
 def cell(value: object) -> str:
-    """Return what stands in a cell: a text, not a formula."""
+    """Return what stands in a cell: a text, not a formula.
+
+    Some spreadsheets take a wide sign for a plain one.
+    """
     text = plain(value)
-    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
+    first = unicodedata.normalize("NFKC", text[:1])
+    return "'" + text if first in ("=", "+", "-", "@") else text
 
 
 def table(rows: Iterable[dict]) -> str:
@@ -66,6 +76,30 @@ def page(student: str, notebooks: dict[str, dict]) -> str:
         total=len(marks),
         notebooks=notebooks,
     )
+
+
+def page_names(students: Iterable[str]) -> dict[str, str]:
+    """Return the name of each student's page, where every system has room.
+
+    A name that is long, or that some system cannot tell from another's or
+    cannot have, is cut and has a number behind it.
+    """
+    names = {student: file_name(student) for student in students}
+    alike = Counter(name.casefold() for name in names.values())
+    for student, name in names.items():
+        usual = unicodedata.normalize("NFC", student)
+        if name != usual or alike[name.casefold()] > 1:
+            digest = hashlib.sha256(os.fsencode(student)).hexdigest()
+            names[student] = f"{name}-{digest[:8]}"
+    return {student: f"{name}.html" for student, name in names.items()}
+
+
+def file_name(text: str) -> str:
+    """Return a text as every system can have it for a file's name."""
+    usual = unicodedata.normalize("NFC", text)
+    seen = "".join(c if c.isprintable() else "_" for c in usual)
+    name = re.sub(r'[<>:"/\\|?*]|[ .]$', "_", seen)
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def write(path: Path, text: str) -> None:

@@ -10,19 +10,23 @@ their number.
 """
 
 import os
+import re
 import shutil
 import site
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import diffusion_lite
+from diffusion_lite.exercises.state import PATIENCE
 
 PACKAGE = Path(diffusion_lite.__file__).parent
 GRADER = Path(__file__).parent
-TOOLS = ("__init__.py", "trial.py")
+TOOLS = ("__init__.py", "state.py", "trial.py")
 """The files of ``exercises`` that a notebook may read: they hold no check."""
 
 PYTHON = (sys.executable, "-P")
@@ -42,6 +46,17 @@ INSTALL = (
     "Notebooks are shut in by bubblewrap, which is missing: install it (on "
     f"Debian and Ubuntu: apt install bubblewrap), {INSTEAD}"
 )
+
+
+ELSEWHERE = (
+    "The grader needs Linux: on Windows run it in WSL (wsl --install), or in "
+    "a virtual machine, where bubblewrap can be installed."
+)
+
+
+def unfit() -> str:
+    """Return why no notebook can be run here at all, in a sentence, or ""."""
+    return ELSEWHERE if sys.platform == "win32" else ""
 
 
 def missing() -> str:
@@ -93,7 +108,13 @@ def readable() -> Iterator[str]:
     for root in (sys.prefix, sys.base_prefix, "/usr", "/usr/local"):
         for part in ("bin", "lib", "lib64", "share", "pyvenv.cfg"):
             yield f"{root}/{part}"
-    yield from ("/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+    yield from (
+        "/bin",
+        "/lib",
+        "/lib64",
+        "/etc/ld.so.cache",
+        "/etc/alternatives",
+    )
     yield from ("/etc/localtime", "/sys/devices/system/cpu")
     yield from (*site.getsitepackages(), str(PACKAGE), str(GRADER))
 
@@ -116,16 +137,30 @@ def surroundings(scratch: str) -> dict[str, str]:
     }
 
 
+def mapped() -> int:
+    """Return how many bytes this process maps, where that can be told.
+
+    A build of PyTorch for CUDA maps gigabytes that it never uses.
+    """
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[0]
+    except OSError:  # macOS has none
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def limits(memory: int, seconds: int, isolated: bool) -> None:
     """Limit this process and those that it starts, for good.
 
-    Outside a sandbox the number of threads is not limited: all of the user's
-    would count.
+    The limit of memory is on top of what is mapped already. Outside a
+    sandbox the number of threads is not limited: all of the user's would
+    count.
     """
     import resource
 
-    most = {"AS": memory, "CPU": seconds, "FSIZE": FILE_SIZE, "CORE": 0}
-    most |= {"NOFILE": FILES} | ({"NPROC": THREADS} if isolated else {})
+    most = {"AS": mapped() + memory, "CPU": seconds, "FSIZE": FILE_SIZE}
+    most |= {"CORE": 0, "NOFILE": FILES}
+    most |= {"NPROC": THREADS} if isolated else {}
     for name, value in most.items():
         try:
             resource.setrlimit(
@@ -137,10 +172,35 @@ def limits(memory: int, seconds: int, isolated: bool) -> None:
     os.nice(5)
 
 
-def excess(pid: int, memory: int, cores: set[int]) -> str:
-    """Return what a process and all below it have too much of, or ""."""
-    used, threads, family = 0, 0, [pid]
-    for number, each in enumerate(family):  # which grows on the way
+def family(pid: int) -> Iterator[int]:
+    """Yield a process, and all below it that there are now."""
+    found = [pid]
+    for each in found:  # which grows on the way
+        yield each
+        with suppress(OSError):  # it has just ended
+            for task in os.listdir(f"/proc/{each}/task"):
+                children = Path(f"/proc/{each}/task/{task}/children")
+                found += map(int, children.read_text().split())
+
+
+def held(pid: int) -> int:
+    """Return how many bytes a process holds, without the libraries' files.
+
+    Raises:
+        OSError: there is no such process any more.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    kinds = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", status, re.M)
+    return 1024 * sum(map(int, kinds))
+
+
+def excess(pid: int, memory: int, cores: set[int], before: int) -> str:
+    """Return what a process and all below it have too much of, or "".
+
+    What they held before, when nothing of the notebook had run, is free.
+    """
+    used, threads = -before, 0
+    for number, each in enumerate(family(pid)):
         if number >= PROCESSES:
             return f"more than {PROCESSES} processes at once"
         try:
@@ -150,11 +210,29 @@ def excess(pid: int, memory: int, cores: set[int]) -> str:
                 return f"more than {THREADS} threads at once"
             if not all(os.sched_getaffinity(task) <= cores for task in tasks):
                 return "a processor core that is not its own"
-            for task in tasks:
-                children = Path(f"/proc/{each}/task/{task}/children")
-                family += map(int, children.read_text().split())
-            pages = Path(f"/proc/{each}/statm").read_text().split()[1]
+            used += held(each)
         except OSError:  # it has just ended
             continue
-        used += int(pages) * os.sysconf("SC_PAGE_SIZE")
     return f"more than {memory / 2**30:g} GB" if used > memory else ""
+
+
+def computed(pid: int) -> float:
+    """Return the processor seconds of a process and of all below it."""
+    ticks = 0
+    for each in family(pid):
+        with suppress(OSError):
+            stat = Path(f"/proc/{each}/stat").read_text()
+            ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def stopwatch(pid: int) -> Callable[[], float]:
+    """Return what tells the seconds that a process has spent from now on.
+
+    Those are the ones that it computed, or a share of those that it waited:
+    so a busy neighbour does not count, and sleep comes to an end.
+    """
+    start, before = time.monotonic(), computed(pid)
+    return lambda: max(
+        computed(pid) - before, (time.monotonic() - start) / PATIENCE
+    )

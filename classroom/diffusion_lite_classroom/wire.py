@@ -19,7 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffusion_lite.exercises.trial import Network, network
+from diffusion_lite.exercises.trial import (
+    Network,
+    as_tensor,
+    network,
+    strange,
+)
 from diffusion_lite.schedules import Schedule
 
 LARGEST = 16 * 2**20
@@ -50,7 +55,7 @@ class Lost(Exception):
     """The other end is gone, too late, or sends what nobody can read."""
 
 
-class Late(Lost):
+class Late(Lost, TimeoutError):
     """The other end does not answer in time."""
 
 
@@ -61,9 +66,14 @@ class Pipe:
         self.end = end
         self.allow(math.inf, math.inf)
 
-    def allow(self, seconds: float, size: float) -> None:
+    def allow(
+        self,
+        seconds: float,
+        size: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Set how long from now, and for how many bytes, it may go on."""
-        self.deadline = time.monotonic() + seconds
+        self.clock, self.deadline = clock, clock() + seconds
         self.left = size
 
     def send(self, message: dict) -> None:
@@ -108,6 +118,8 @@ class Pipe:
                 self.wait()
                 part = self.end.recv(min(size - len(data), 2**16))
             except TimeoutError:
+                if self.clock() < self.deadline:
+                    continue  # it waits more than it computes
                 raise Late("its process does not answer") from None
             except OSError:
                 raise Lost("its process has ended") from None
@@ -118,7 +130,7 @@ class Pipe:
 
     def wait(self) -> None:
         """Let the next step take as long as there is time left."""
-        left = self.deadline - time.monotonic()
+        left = self.deadline - self.clock()
         if left <= 0:
             raise TimeoutError
         self.end.settimeout(None if left == math.inf else left)
@@ -153,8 +165,8 @@ class Writer:
     def tensor(self, value: Tensor) -> dict:
         """Return a tensor's kind, shape and bytes."""
         dtype = str(value.dtype).removeprefix("torch.")
-        if dtype not in DTYPES or value.layout != torch.strided:
-            return {"thing": "Tensor"}
+        if dtype not in DTYPES or strange(value):
+            return {"thing": f"{strange(value)}Tensor"}
         plain = value.detach().cpu().resolve_conj().resolve_neg()
         flat = plain.flatten().clone(memory_format=torch.contiguous_format)
         raw = flat.view(torch.uint8).numpy()
@@ -163,6 +175,12 @@ class Writer:
         if value.requires_grad:
             written["gradient"] = self.gradient(value)
         return written
+
+    def array(self, value: np.ndarray) -> dict:
+        """Return an array's numbers; if it holds none, its name."""
+        read = as_tensor(value)
+        plain = isinstance(read, Tensor)
+        return self.tensor(read) if plain else {"thing": name_of(value)}
 
     def generator(self, value: torch.Generator) -> dict:
         """Return a seed, taken from a random generator: not its state."""
@@ -181,7 +199,7 @@ class Writer:
         Real: lambda self, value: float(value),
         complex: lambda self, value: {"complex": [value.real, value.imag]},
         Tensor: tensor,
-        np.ndarray: lambda self, value: self.tensor(torch.as_tensor(value)),
+        np.ndarray: lambda self, value: self.array(value),
         list: lambda self, value: {"list": [self(v) for v in value]},
         tuple: lambda self, value: {"tuple": [self(v) for v in value]},
         torch.Generator: generator,

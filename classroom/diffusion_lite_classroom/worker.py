@@ -8,12 +8,14 @@ notebook shares this process, and may change all that is in it.
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from socket import socket
 
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import diffusion_lite.exercises
+from diffusion_lite.exercises.state import in_time, usual_state
 from diffusion_lite_classroom.remote import Peer, told
 from diffusion_lite_classroom.sandbox import limits
 from diffusion_lite_classroom.wire import Lost, Pipe, Writer
@@ -32,6 +34,10 @@ class Shell(InteractiveShell):
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: %matplotlib asks for it."""
 
+    def ask_exit(self) -> None:
+        """End the cell: exit and quit ask for it."""
+        raise SystemExit("the notebook asked to end here")
+
 
 def main(number: int, bounds: dict) -> None:
     """Serve the grader through the open file of this number."""
@@ -39,15 +45,33 @@ def main(number: int, bounds: dict) -> None:
     peer = Peer(Pipe(socket(fileno=number)))
     peer.pipe.send({"ready": True})
     try:
-        run(peer, **peer.pipe.receive())
-        while True:
-            peer.answer(peer.pipe.receive())
+        answers, errors = run(peer, **peer.pipe.receive())
+        with usual_state():
+            serve(peer, answers, errors)
     except Lost:
         return
 
 
-def run(peer: Peer, cells: list, skip: list) -> None:
-    """Run the cells, but for some, and hand in what they check."""
+def serve(peer: Peer, answers: dict[str, Callable], errors: list) -> None:
+    """Hand in, and answer questions as a lab's check asks them.
+
+    Whatever state one answer leaves behind, the next is asked as usual.
+    """
+    write = Writer(peer.hold, None)
+    handed_in = [[str(name), write(each)] for name, each in answers.items()]
+    peer.pipe.send({"handed_in": handed_in, "errors": errors})
+    while True:
+        question = peer.pipe.receive()
+        with usual_state():
+            in_time(partial(peer.answer, question), None)
+
+
+def run(peer: Peer, cells: list, skip: list) -> tuple[dict, list]:
+    """Run the cells, but for some; return what they check, and errors.
+
+    As in a lab, they import what they wrote into their folder before.
+    """
+    sys.path.insert(0, "")
     answers: dict[str, Callable] = {}
 
     def check(name: str, answer: Callable, *, seed: int = 0) -> HandedIn:
@@ -62,9 +86,7 @@ def run(peer: Peer, cells: list, skip: list) -> None:
             peer.pipe.send({"cell": number})
             if error := stopped(shell, source):
                 errors.append([number, *error])
-    write = Writer(peer.hold, None)
-    handed_in = [[str(name), write(each)] for name, each in answers.items()]
-    peer.pipe.send({"handed_in": handed_in, "errors": errors})
+    return answers, errors
 
 
 def stopped(shell: InteractiveShell, source: str) -> list | None:

@@ -10,19 +10,18 @@ The grader in ``classroom/`` calls the same checks for a whole class.
 """
 
 import importlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
+from diffusion_lite.exercises.state import Endless, in_time, usual_state
 from diffusion_lite.exercises.trial import (
+    ENDLESS,
     EXERCISES,
     SECONDS,
     Answer,
     Refused,
     Trial,
-    in_time,
     shown,
     told,
 )
@@ -56,11 +55,18 @@ def check(name: str, answer: Answer, *, seed: int = 0) -> Verdict:
     """Return whether an answer to an exercise is right, and why not.
 
     The seed is that of the check's own inputs: whatever it is, a right
-    answer passes. The reader's seeds are neither used nor changed.
+    answer passes. The reader's seeds are neither used nor changed, and
+    what the notebook has set is set back for the while (``state``).
 
     Raises:
         ValueError: there is no such exercise, or no such seed.
     """
+    with usual_state(), torch.random.fork_rng(devices=[]):
+        return verdict(name, answer, seed)
+
+
+def verdict(name: str, answer: Answer, seed: int) -> Verdict:
+    """Return what ``check`` does, under the state that is there."""
     if name not in names():
         raise ValueError(f"name must be one of {names()}, got {name!r}")
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
@@ -71,28 +77,19 @@ def check(name: str, answer: Answer, *, seed: int = 0) -> Verdict:
             f"That is {shown((answer,))}, and not a function. Give the "
             f'function itself, without brackets: check("{name}", its_name)',
         )
-    trial = Trial(answer, seed, name)
     try:
-        with undisturbed():
-            tried = in_time(lambda: EXERCISES[name](trial), SECONDS)
+        tried = in_time(
+            lambda: EXERCISES[name](Trial(answer, seed, name)), SECONDS
+        )
     except Refused as refused:
         return Verdict(False, str(refused))
-    except Exception as error:  # whatever an answer may return
+    except (Endless, TimeoutError):  # here, or over there
+        return Verdict(False, ENDLESS)
+    except BaseException as error:  # whatever an answer may return
         return Verdict(
             False, f"What the function returns cannot be read: {told(error)}"
         )
     return Verdict(True, tried)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Give the reader's chance, and kind of numbers, back as they were."""
-    kind = torch.get_default_dtype()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(kind)
 
 
 def names() -> list[str]:

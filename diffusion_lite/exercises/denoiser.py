@@ -154,6 +154,10 @@ def the_network_that_hardly_learns(trial: Trial) -> str:
         net = trial.network(width)
     x_t, t = trial.normal(16, 2).float(), torch.arange(1, 17)
     Trial(net, 0).tensor(x_t, t, shape=(16, 2))
+    expect(
+        isinstance(net(x_t, t), Tensor),
+        "The network must return a tensor: an array of NumPy has no slopes.",
+    )
     want = has_all_parameters(net, width)
     net = moved(trial, net)
     expect(

@@ -114,9 +114,9 @@ def net_can_learn(trial: Trial, x: Tensor, of_second: Tensor) -> None:
         )
 
 
-def is_slope(part: Tensor, held: Tensor, want: Tensor) -> bool:
+def is_slope(part: object, held: Tensor, want: Tensor) -> bool:
     """Return whether what follows from a held tensor has this slope in it."""
-    if not part.requires_grad:
+    if not isinstance(part, Tensor) or not part.requires_grad:
         return False
     (slope,) = torch.autograd.grad(
         part.sum(), held, retain_graph=True, allow_unused=True

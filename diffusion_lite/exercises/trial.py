@@ -1,12 +1,10 @@
 """Run what a reader wrote, with care, and say in words what went wrong."""
 
 import copy
-import ctypes
 import importlib
 import math
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from diffusion_lite.exercises import state
 from diffusion_lite.schedules import Schedule
 
 SECONDS = 5.0
@@ -30,6 +29,12 @@ EXERCISES: dict[str, "Check"] = {}
 
 MISTAKES = "diffusion_lite.exercises.mistakes"
 """Where they are; not imported here, for a notebook shut in has none."""
+
+
+ENDLESS = (
+    f"It does not end: stopped after {SECONDS:g} seconds. Is there a loop "
+    "that never stops, or one over every number of a tensor?"
+)
 
 
 class Refused(Exception):
@@ -112,18 +117,28 @@ class Trial:
         """Return what the answer makes of what is given itself, no copies.
 
         Raises:
-            Refused: it stops with an error.
+            Refused: it stops with an error, or returns what holds no
+                numbers.
         """
         try:
-            return self.answer(*given)
+            result = self.answer(*given)
         except NotImplementedError:
             raise Refused(
                 "It still has to be written: replace raise."
             ) from None
+        except TimeoutError:
+            raise Refused(ENDLESS) from None
         except BaseException as error:
             raise Refused(
                 f"With {shown(given)} it stops with {told(error)}"
+                f"{state.note()}"
             ) from None
+        if kind := strange(result):
+            raise Refused(
+                f"With {shown(given)} it returns a {kind} tensor, and not a "
+                "plain one, whose numbers can be looked at."
+            )
+        return result
 
     def call(self, *given: object) -> Any:
         """Return what the answer makes of copies of what is given.
@@ -258,8 +273,38 @@ def tables(value: object) -> tuple[Tensor, ...]:
 
 
 def as_tensor(value: object) -> Any:
-    """Return a NumPy array as a tensor, and all else as it is."""
-    return torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+    """Return an array of numbers as a tensor, and all else as it is."""
+    if isinstance(value, np.ndarray):
+        with suppress(TypeError, ValueError):  # of objects, or texts
+            return torch.tensor(np.asarray(value))
+    return value
+
+
+def strange(value: object) -> str:
+    """Return the kind of a tensor that is not a plain one, or "".
+
+    It may stand in a tuple or a list.
+    """
+    if isinstance(value, (tuple, list)):
+        return next(filter(None, map(strange, value)), "")
+    if not isinstance(value, Tensor):
+        return ""
+    kinds = {
+        "meta": value.is_meta,
+        "sparse": value.layout != torch.strided,
+        "quantized": value.is_quantized,
+    }
+    return next((kind for kind, there in kinds.items() if there), "")
+
+
+def expect_digits(value: Tensor, says: str) -> None:
+    """Refuse numbers that are too rough to be looked at."""
+    if value.dtype in (torch.float16, torch.bfloat16):
+        kind = str(value.dtype).removeprefix("torch.")
+        raise Refused(
+            f"{says} numbers in {kind}, which has about three digits. "
+            "Compute in the dtype of what is given."
+        )
 
 
 def own(value: object) -> Any:
@@ -277,6 +322,7 @@ def one_number(value: object, says: str) -> float:
     """
     value = as_tensor(value)
     if isinstance(value, Tensor) and value.numel() == 1:
+        expect_digits(value, says)
         value = value.detach().cpu().item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise Refused(f"{says} {shown((value,))}, and not a number.")
@@ -305,6 +351,7 @@ def one_tensor(value: object, shape: tuple[int, ...], says: str) -> Tensor:
         )
     if value.is_complex():
         raise Refused(f"{says} complex numbers: a root of something below 0?")
+    expect_digits(value, says)
     value = value.detach().cpu().double()
     if not bool(value.isfinite().all()):
         raise Refused(f"{says} numbers that are not finite.")
@@ -361,7 +408,7 @@ def worst(got: float | Tensor, want: float | Tensor) -> int:
 
 def versus(yours: float | Tensor, right: float | Tensor) -> str:
     """Return two numbers, with as many digits as tell them apart."""
-    for digits in range(4, 12):
+    for digits in range(4, 18):
         mine, its = (f"{float(x):.{digits}g}" for x in (yours, right))
         if mine != its:
             break
@@ -398,50 +445,3 @@ def told(error: BaseException) -> str:
     except BaseException:
         return kind
     return f"{kind}: {text[:300]}{'...' * (len(text) > 300)}"
-
-
-def in_time(call: Callable[[], Any], seconds: float) -> Any:
-    """Return what a call returns, or raise what it raises.
-
-    It runs in a thread of its own, which is stopped at its next line of
-    Python once the seconds are over. What never comes to a next line is
-    left alone: this returns all the same, unless it keeps the interpreter
-    to itself, as one long sum() may.
-
-    Raises:
-        Refused: it did not end in time, or with what is no Exception.
-    """
-    end: dict[str, Any] = {}
-
-    def run() -> None:
-        try:
-            end["value"] = call()
-        except BaseException as error:
-            end["error"] = error
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        stop(thread)
-        raise Refused(
-            f"It does not end: stopped after {seconds:g} seconds. Is there a "
-            "loop that never stops, or one over every number of a tensor?"
-        )
-    error = end.get("error")
-    if isinstance(error, Exception):
-        raise error
-    if error is not None:
-        raise Refused(f"It stops with {told(error)}")
-    return end["value"]
-
-
-def stop(thread: threading.Thread, tries: int = 20) -> None:
-    """Raise TimeoutError in a thread, again if the thread catches it."""
-    for _ in range(tries):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeoutError)
-        )
-        thread.join(0.05)
-        if not thread.is_alive():
-            return

@@ -179,6 +179,7 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0: time.sleep(600)
     os._exit(0)
+os.wait()
 """
 
 EAT = """

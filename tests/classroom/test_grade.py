@@ -37,6 +37,7 @@ from diffusion_lite_classroom import (
 from diffusion_lite_classroom.remote import Peer
 from diffusion_lite_classroom.wire import Lost, Pipe, Reader, Writer
 from test_exercises import LABS, cells, handed_in, source, wrong_answers
+from test_state import STATES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHUT_IN = pytest.mark.usefixtures("bubblewrap")
@@ -46,13 +47,6 @@ SETTINGS = examine.Settings(
     seconds=200,
     fonts=matplotlib.get_cachedir(),
 )
-
-
-@pytest.fixture(scope="session")
-def bubblewrap():
-    """Skip a test where no notebook can be shut in; in CI, fail it."""
-    if why := sandbox.missing():
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
 def test_the_package_does_not_know_the_grader():
@@ -131,7 +125,12 @@ def test_of_a_random_generator_a_seed_is_sent_and_not_the_state():
 def test_what_is_strange_keeps_only_its_name():
     for value in (object(), {1: 2}, {1}, torch.zeros(2).to_sparse()):
         back = there_and_back(value)
-        assert type(back).__name__ in ("object", "dict", "set", "Tensor")
+        assert type(back).__name__ in (
+            "object",
+            "dict",
+            "set",
+            "sparseTensor",
+        )
         assert not isinstance(back, torch.Tensor)
 
 
@@ -494,6 +493,20 @@ def test_every_solution_passes():
     assert record.notes == []
 
 
+ALL_STATES = "import os, sys, torch, numpy as np\n" + "\n".join(
+    STATES.values()
+)
+
+
+@SHUT_IN
+@pytest.mark.parametrize("state", ["no gradients", "all"])
+def test_a_verdict_does_not_depend_on_what_the_last_cell_set(state):
+    """The others are tried in tests/exercises/test_state.py."""
+    left = "import torch\n" + STATES.get(state, ALL_STATES)
+    record = examined(*solution_cells(), left)
+    assert [mark for mark in record.marks if not mark.passed] == []
+
+
 @SHUT_IN
 @pytest.mark.slow
 def test_a_full_lab_is_judged_by_what_its_reader_wrote():
@@ -581,6 +594,74 @@ def test_a_cell_that_does_not_end_is_left_out(monkeypatch):
     assert record.notes == [
         "Code cell 2: It did not end in time, and was stopped."
     ]
+
+
+@SHUT_IN
+def test_what_works_in_a_lab_works_or_says_why_not():
+    cells = {
+        "%%writefile mine.py\ndef f(*given): return 0.5": "",
+        "from mine import f\nfrom diffusion_lite.exercises import check\n"
+        "check('forward-1', f)": "",
+        "!echo hello > said.txt\nassert 'said.txt' in str(get_ipython()"
+        ".getoutput('ls'))": "",
+        "%%bash\ncp said.txt more.txt": "",
+        "found = !cat more.txt\nassert found == ['hello'], found": "",
+        "%run mine.py\n%time 1\n%timeit -n1 -r1 1\n%cd ..": "",
+        "%pip install --retries 0 a-package": "",
+        "import a_package": "(Here is what the labs need, and no network",
+        "from urllib.request import urlopen\nurlopen('https://a.example')": (
+            "(There is no network here.)"
+        ),
+        "open('/x', 'w')": "(Only the notebook's own folder can be",
+        "input('Name?')": "(Nobody is there to type an answer.)",
+        "quit": "SystemExit: the notebook asked to end here",
+    }
+    record = examined(*cells)
+    assert "yours 0.5, should be" in record.marks[0].message
+    due = [each for each in cells.values() if each]
+    assert len(record.notes) == len(due), record.notes
+    for note, each in zip(record.notes, due, strict=True):
+        assert each in note
+
+
+@SHUT_IN
+def test_a_cell_may_wait_longer_than_it_may_compute(monkeypatch):
+    monkeypatch.setattr(examine, "CELL_SECONDS", 2.0)
+    wait = "import time\nfrom diffusion_lite.exercises import check\n"
+    wait += "time.sleep(4)\ncheck('forward-1', None)"
+    record = examined(wait, "while True: pass")
+    assert record.notes == [
+        "Code cell 2: It did not end in time, and was stopped."
+    ]
+
+
+@SHUT_IN
+@pytest.mark.slow
+def test_an_answer_that_waits_for_its_neighbours_is_not_endless():
+    record = examined(
+        "import time\nfrom diffusion_lite.exercises import check\n"
+        "def slow(*given): time.sleep(7); return 0.5\n"
+        "check('forward-1', slow)\n"
+        "def endless(*given):\n    while True: pass\n"
+        "check('forward-2', endless)"
+    )
+    assert "yours 0.5, should be" in record.marks[0].message
+    assert "It does not end" in record.marks[1].message
+
+
+def test_memory_is_limited_on_top_of_what_is_mapped():
+    """As a build of PyTorch for CUDA maps it: address space, and no more."""
+    program = (
+        "import mmap; kept = mmap.mmap(-1, 3 * 2**30, prot=0)\n"
+        "from diffusion_lite_classroom.sandbox import limits\n"
+        "limits(2**30, 60, False); fits = bytearray(2**29)\n"
+        "try: bytearray(2**30)\n"
+        "except MemoryError: print('bounded')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("bounded\n", "")
 
 
 @SHUT_IN
@@ -759,7 +840,7 @@ def below(pid):
 def test_of_a_notebook_that_is_over_nothing_is_left():
     cells = hostile.cells("lingers", [])
     with examine.Worker(SETTINGS) as worker:
-        worker.run(cells, [], time.monotonic() + 60)
+        worker.run(cells, [], 60.0)
         scratch = Path(worker.scratch.name)
         assert list(scratch.iterdir()) == []  # it is mounted elsewhere
         inside = below(worker.process.pid)
