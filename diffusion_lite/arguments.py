@@ -1,7 +1,8 @@
-"""What a function accepts: batches of data and time steps.
+"""What a function accepts: batches, time steps, numbers, randomness.
 
 Each check raises a ValueError that names the argument, what was given and
-what is allowed.
+what is allowed. A number may be Python's, NumPy's or torch's, but no bool and
+no text; what comes back is Python's.
 
 Shapes and time steps are checked by every public function. Whether the
 numbers are finite is checked where data come in: by the loops that learn and
@@ -9,11 +10,16 @@ sample, the mixtures and the metrics. The formulas in between are called at
 every step of a loop, and asking there would make a GPU wait.
 """
 
+import math
 import operator
-from typing import SupportsIndex
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
+
+WHOLE = torch.int64, torch.int32, torch.int16
 
 
 def batch(name: str, x: Tensor) -> Tensor:
@@ -53,15 +59,17 @@ def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
     """Return t as int64 on the CPU, () or (B,), if it is in range."""
     allowed = f"whole numbers from {lowest} to {highest}"
     if isinstance(t, Tensor):
-        whole = t.dtype in (torch.int64, torch.int32, torch.int16)
-        if not whole or t.ndim > 1:
+        if t.dtype not in WHOLE or t.ndim > 1:
             raise ValueError(
                 f"t must be an int or an int64 tensor (B,), {allowed}; "
                 f"got {t.dtype}, shape {tuple(t.shape)}"
             )
         t = t.cpu().long()
     else:
-        t = torch.tensor(_whole(t, allowed))
+        number = _index(t)
+        if number is None:
+            raise ValueError(f"t must be {allowed}, got {t!r}")
+        t = torch.tensor(number, device="cpu")
     if t.numel() and not lowest <= int(t.min()) <= int(t.max()) <= highest:
         outside = t[(t < lowest) | (t > highest)].tolist()
         raise ValueError(f"t must be {allowed}, got {outside}")
@@ -76,36 +84,116 @@ def one_step(t: int | Tensor, lowest: int, highest: int) -> int:
     return int(steps)
 
 
-def at_least(lowest: float, **values: float) -> None:
-    """Check that no value is below the lowest; each has its name."""
+def whole(lowest: int, multiple: int = 1, /, **values: Any) -> list[int]:
+    """Return the values as ints, if they are whole and not below the lowest.
+
+    Each has its name, and must be a multiple of what is asked for.
+    """
+    of = f" and a multiple of {multiple}" if multiple > 1 else ""
     for name, value in values.items():
-        if not value >= lowest:
+        number = _index(value)
+        if number is None or number < lowest or number % multiple:
             raise ValueError(
-                f"{name} must be at least {lowest:g}, got {value:g}"
+                f"{name} must be a whole number, at least {lowest}{of}, "
+                f"got {value!r}"
             )
+        values[name] = number
+    return list(values.values())
 
 
-def class_labels(labels: Tensor, n: int) -> None:
-    """Check that labels are n whole numbers, none below 0."""
-    given = type(labels).__name__
-    if isinstance(labels, Tensor):
-        given = f"{labels.dtype} of shape {tuple(labels.shape)}"
-        if labels.dtype == torch.int64 and labels.shape == (n,):
-            if int(labels.min()) >= 0:
-                return
-            given = f"a lowest label of {int(labels.min())}"
+def _index(x: object) -> int | None:
+    """Return a whole number as an int, and None for anything else."""
+    if isinstance(x, bool) or getattr(x, "dtype", None) == torch.bool:
+        return None
+    try:
+        return operator.index(x)  # type: ignore[arg-type]
+    except (TypeError, RuntimeError):
+        return None
+
+
+def at_least(lowest: float, /, **values: Any) -> list[float]:
+    """Return the values as finite floats, if none is below the lowest."""
+    words = f"at least {lowest:g}"
+    return _reals(words, lambda x: lowest <= x < math.inf, values)
+
+
+def inside(low: float, high: float, /, **values: Any) -> list[float]:
+    """Return the values as floats, if they lie between the two, not on one."""
+    words = f"strictly between {low:g} and {high:g}"
+    return _reals(words, lambda x: low < x < high, values)
+
+
+def _reals(
+    allowed: str, fits: Callable[[Any], bool], values: dict[str, Any]
+) -> list[float]:
+    for name, value in values.items():
+        single = getattr(value, "shape", None) == ()
+        x = value.item() if single else value
+        real = isinstance(x, Real) and not isinstance(x, bool)
+        if not real or not fits(x):
+            raise ValueError(
+                f"{name} must be a number, {allowed}, got {value!r}"
+            )
+        values[name] = float(x)
+    return list(values.values())
+
+
+def source(generator: torch.Generator) -> torch.Generator:
+    """Return the generator, if it is torch's and on the CPU."""
+    if not isinstance(generator, torch.Generator):
+        given = repr(generator)
+    elif generator.device.type != "cpu":
+        given = f"one on {generator.device}"
+    else:
+        return generator
     raise ValueError(
-        f"labels must be an int64 tensor ({n},), none below 0; got {given}"
+        "generator must be a torch.Generator on the CPU, such as "
+        f"torch.Generator().manual_seed(0), got {given}"
     )
 
 
-def _whole(t: SupportsIndex, allowed: str) -> int:
-    if isinstance(t, bool):
-        raise ValueError(f"t must be {allowed}, got {t!r}")
-    try:
-        return operator.index(t)
-    except TypeError:
-        raise ValueError(f"t must be {allowed}, got {t!r}") from None
+def normal(
+    shape: Sequence[int],
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Sample N(0, I) on the CPU, whatever torch's defaults are.
+
+    So a seed gives the same numbers on each device.
+    """
+    generator = source(generator)
+    return torch.randn(shape, generator=generator, dtype=dtype, device="cpu")
+
+
+def random_integers(
+    lowest: int, highest: int, n: int, generator: torch.Generator
+) -> Tensor:
+    """Sample n of lowest..highest, each as likely, on the CPU: (n,)."""
+    generator, end = source(generator), highest + 1
+    return torch.randint(lowest, end, (n,), generator=generator, device="cpu")
+
+
+def described(x: object) -> str:
+    """Return what a message says of something that was given."""
+    if isinstance(x, Tensor):
+        return f"{x.dtype} of shape {tuple(x.shape)}"
+    return type(x).__name__
+
+
+def class_labels(
+    name: str, labels: Tensor, n: int, classes: int | None = None
+) -> None:
+    """Check that labels are n whole numbers, from 0 to classes - 1."""
+    given = described(labels)
+    if given in [f"{dtype} of shape ({n},)" for dtype in WHOLE]:
+        lowest, highest = (int(x) for x in labels.aminmax())
+        if lowest >= 0 and (classes is None or highest < classes):
+            return
+        given = f"{lowest} to {highest}"
+    allowed = "none below 0" if classes is None else f"of 0..{classes - 1}"
+    raise ValueError(
+        f"{name} must be an integer tensor ({n},), {allowed}; got {given}"
+    )
 
 
 def at(table: Tensor, t: int | Tensor, x: Tensor, lowest: int = 0) -> Tensor:

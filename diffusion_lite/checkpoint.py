@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, distributed, nn
 
@@ -23,13 +25,17 @@ from diffusion_lite.schedules import Schedule
 from diffusion_lite.training import (
     TrainingState,
     checked_data,
+    checked_options,
     device,
     start,
+    steady,
     training_steps,
 )
 
-FORMAT = "diffusion_lite checkpoint 2"
+FORMAT = "diffusion_lite checkpoint 3"
 SAVE_EVERY = 1000
+# Variables of the environment that make products of float32 less precise.
+PRECISION = "NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE"
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Run:
     lr: float
     loss: str  # the function's name, and what it was given
     data: str  # a hash
+    precision: str  # of float32 products, where torch or the machine lowers it
 
 
 def long_run(
@@ -57,27 +64,32 @@ def long_run(
     """Train with a checkpoint; yield where the run stands, then each step.
 
     If there is a checkpoint, the run goes on from it as if it had not
-    stopped, on the CPU bit for bit. It is saved every SAVE_EVERY steps and
-    when the run ends, whether it is done, left, or stopped by Ctrl-C, which
-    waits for the end of a step. Model and data are moved to ``device()``.
-    Under ``torchrun`` each process evaluates the model on its share of every
-    batch, if all that the loss does with the model is to call it.
+    stopped: on the CPU, with as many threads, bit for bit, where all that is
+    random comes from the generator. A run that is done is yielded once. It
+    is saved every SAVE_EVERY steps and when the run ends, whether it is done,
+    left, or stopped by Ctrl-C, which waits for the end of a step; before the
+    first step, that it can be saved is tried. Model and data are moved to
+    ``device()``. Under ``torchrun`` each process evaluates the model on its
+    share of every batch, if all that the loss does with it is to call it.
 
     Raises:
-        ValueError: as ``train``; the checkpoint is cut short, none of this
-            book's, or not of this run; batch_size is no multiple of the
-            number of processes.
-        OSError: the checkpoint cannot be written.
+        FloatingPointError: as ``train``.
+        OSError: the checkpoint cannot be read or written.
     """
-    data = checked_data(data, steps, batch_size, lr)
-    run = Run(steps, batch_size, lr, _describe(loss), _hash(*data))
-    _join_processes(batch_size)
+    options = checked_options(loss, steps, batch_size, lr, generator)
+    data = checked_data(data, model)
+    run = Run(*options, _describe(loss), _hash(*data), _precision())
+    _join_processes(run.batch_size)
+    path = Path(path).expanduser().resolve()
     state = start(model.to(device()))
     _start_moments(state.optimizer)
-    if Path(path).exists():
+    if path.exists():
         load_checkpoint(path, state, run, generator)
+    if state.step < run.steps and _rank() == 0:
+        with _written(path, _content(state, run, generator)):
+            pass  # that it can be
     data = tuple(x.to(device()) for x in data)
-    return _saved_steps(Path(path), state, run, loss, data, generator)
+    return _saved_steps(path, state, run, loss, data, generator)
 
 
 def _saved_steps(
@@ -89,7 +101,12 @@ def _saved_steps(
     generator: torch.Generator,
 ) -> Iterator[TrainingState]:
     arguments = data, run.steps, run.batch_size, run.lr, generator
-    save = partial(save_checkpoint, path, state, run, generator)
+    saved = state.step
+
+    def save() -> None:
+        if state.step > saved:
+            save_checkpoint(path, state, run, generator)
+
     try:
         yield state
         with _shared(loss, state.model, generator) as shared_loss:
@@ -137,20 +154,42 @@ def save_checkpoint(
     Raises:
         OSError: the file cannot be written.
     """
-    if state.step == 0 or _rank() > 0:
-        return
+    if state.step > 0 and _rank() == 0:
+        with _written(Path(path), _content(state, run, generator)) as part:
+            part.replace(path)
+
+
+def _content(
+    state: TrainingState, run: Run, generator: torch.Generator
+) -> bytes:
+    tensors = {
+        k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for k, v in _tensors(state, generator).items()
+    }  # each a copy: of weights that are shared the file has each one's
     about = {"format": FORMAT, "run": json.dumps(asdict(run))}
     about |= {"step": str(state.step), "loss": repr(state.loss)}
-    tensors = _tensors(state, generator).items()
-    content = to_bytes({k: v.cpu().contiguous() for k, v in tensors}, about)
-    path = Path(path)
+    about["sha256"] = _digest(tensors, about)
+    try:
+        return to_bytes(tensors, about)
+    except Exception as error:  # it raises whatever is under it
+        raise ValueError(f"no file can hold this run: {error}") from error
+
+
+@contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
+    """Give a file with the content, beside the path, for as long as it takes.
+
+    To be moved there, so that what is there changes at once or not at all.
+    """
     part = path.with_name(path.name + ".part")
+    if not part.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {part.parent}")
     try:
         with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        yield part
     finally:
         part.unlink(missing_ok=True)
 
@@ -166,27 +205,17 @@ def load_checkpoint(
     Nothing is unpickled, and nothing is changed unless all of it fits.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is cut short, no checkpoint of this book, of another
-            model or of another run.
+        OSError: the file cannot be read.
     """
     saved, about = _read(Path(path))
-    if about.get("format") != FORMAT or not about.keys() >= {
-        "run",
-        "step",
-        "loss",
-    }:
-        raise ValueError(f"{path} is not a checkpoint of diffusion_lite")
     _check_same_run(run, json.loads(about["run"]), path)
     live = _tensors(state, generator)
     _check_same_model(live, saved, path)
-    try:
-        generator.set_state(saved.pop("generator"))
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"{path} has a broken generator: {error}") from None
+    generator.set_state(saved.pop("generator"))
     state.step, state.loss = int(about["step"]), float(about["loss"])
-    for name, value in saved.items():
-        live[name].copy_(value)
+    with torch.inference_mode(False), torch.no_grad():
+        for name, value in saved.items():
+            live[name].copy_(value)
 
 
 def _tensors(
@@ -200,9 +229,13 @@ def _tensors(
     for name, p in state.model.named_parameters():
         for key, value in state.optimizer.state[p].items():
             tensors[f"adam.{name}.{key}"] = value
+    for name, x in tensors.items():
+        if not isinstance(x, Tensor):
+            raise ValueError(f"no file can hold {name}: it is no tensor")
     return tensors
 
 
+@steady()
 def _start_moments(adam: torch.optim.Optimizer) -> None:
     """Make Adam's moments, as its first step does for what has a gradient.
 
@@ -218,17 +251,25 @@ def _start_moments(adam: torch.optim.Optimizer) -> None:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
+    """Return a file's tensors and words, both as they were saved.
+
+    It is read whole and closed: a mapped file could not be replaced, on
+    Windows, and would change under the run.
+    """
+    content = path.read_bytes()
     try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            about = file.metadata() or {}
-            return {name: file.get_tensor(name) for name in names}, about
-    except SafetensorError as error:
+        tensors = from_bytes(content)
+        end = 8 + int.from_bytes(content[:8], "little")
+        about = json.loads(content[8:end]).get("__metadata__", {})
+    except Exception as error:  # a broken file can raise anything
         raise ValueError(
             f"{path} is not a whole safetensors file: {error}"
         ) from None
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a checkpoint of diffusion_lite")
+    if about.pop("sha256", "") != _digest(tensors, about):
+        raise ValueError(f"{path} has changed since it was saved")
+    return tensors, about
 
 
 def _check_same_run(
@@ -247,7 +288,7 @@ def _check_same_model(
     live: dict[str, Tensor], saved: dict[str, Tensor], path: str | Path
 ) -> None:
     have, read = (
-        {key: tuple(value.shape) for key, value in each.items()}
+        {key: _form(value) for key, value in each.items()}
         for each in (live, saved)
     )
     for key in have | read:
@@ -259,26 +300,61 @@ def _check_same_model(
             )
 
 
+def _form(x: Tensor) -> str:
+    return f"{tuple(x.shape)} {x.dtype}".replace(" torch.float32", "")
+
+
 def _describe(given: object) -> str:
     """Return a loss in words that are the same in every session."""
+    given = _parts(given)
     if isinstance(given, partial):
         words = [f"{k}={_describe(v)}" for k, v in given.keywords.items()]
         words = [*map(_describe, given.args), *words]
         return f"{_describe(given.func)}({', '.join(words)})"
-    if isinstance(given, Schedule):
-        return f"Schedule {_hash(given.beta)}"
+    if isinstance(given, list | tuple):
+        return f"[{', '.join(map(_describe, given))}]"
     if isinstance(given, Tensor):
         return f"Tensor {_hash(given)}"
-    if isinstance(given, bool | int | float | str | None):
+    if isinstance(given, bool | int | float | str | torch.dtype | None):
         return repr(given)
     return getattr(given, "__qualname__", type(given).__qualname__)
 
 
-def _hash(*tensors: Tensor) -> str:
-    total = hashlib.sha256()
+def _parts(given: object) -> object:
+    """Return what a thing is made of, where that can be told."""
+    if isinstance(given, Schedule):
+        return Schedule.__name__, given.beta
+    if isinstance(given, nn.Module):
+        return type(given).__name__, *given.state_dict().values()
+    if isinstance(given, np.ndarray | np.generic):
+        return given.tolist()
+    return list(given.items()) if isinstance(given, dict) else given
+
+
+def _hash(*tensors: Tensor, words: object = "") -> str:
+    total = hashlib.sha256(repr(words).encode())
     for x in tensors:
-        total.update(x.detach().cpu().double().numpy().tobytes())
+        total.update(_form(x).encode())
+        x = x.detach().cpu().contiguous().flatten()
+        total.update(x.view(torch.uint8).numpy().tobytes())
     return total.hexdigest()[:16]
+
+
+def _digest(tensors: dict[str, Tensor], about: dict[str, str]) -> str:
+    """Return the hash of a file's content, in whatever order it came."""
+    names = sorted(tensors)
+    words = [names, sorted(about.items())]
+    return _hash(*(tensors[name] for name in names), words=words)
+
+
+def _precision() -> str:
+    """Return how float32 is multiplied, as torch and the system were told."""
+    told = [
+        f"{name} {attrgetter(name)(torch.backends).fp32_precision}"
+        for name in ("cuda.matmul", "cudnn.conv", "mkldnn.matmul")
+    ]
+    said = [f"{k}={os.environ[k]}" for k in PRECISION if k in os.environ]
+    return ", ".join(told + said).replace("none", "ieee")
 
 
 # ---- several processes ------------------------------------------------------

@@ -6,9 +6,11 @@ pictures.
 """
 
 import math
+import os
 import warnings
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_lite.arguments import inside, whole
 from diffusion_lite.mixtures import GaussianMixture
+
+NOT_TRIED = """
+.ai .arw .avif .cr2 .cr3 .dng .heic .heif .hif .jp2 .jxl .nef .orf .raf .raw
+.rw2 .svg .xcf
+"""  # endings of pictures: those of them that Pillow knows here it reads
+
+TURNS: dict[object, int] = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
+"""What Pillow's Transpose does against each orientation of a camera."""
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -39,6 +50,7 @@ def eight_modes(std: float = 0.1) -> GaussianMixture:
     The largest weight is eight times the smallest, so that wrong mode
     weights show. Scaled so that E |x|^2 / 2 = 1.
     """
+    (std,) = inside(0, 1, std=std)
     radius = math.sqrt(2 - 2 * std**2)
     angle = torch.arange(8, dtype=torch.float64) * math.pi / 4
     weights = torch.tensor([1, 6, 3, 8, 2, 5, 4, 7], dtype=torch.float64)
@@ -71,8 +83,8 @@ def digits() -> Digits:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    images = torch.tensor(pixels / 8 - 1, dtype=torch.float32)
-    images, labels = images.reshape(-1, 1, 8, 8), torch.tensor(labels).long()
+    images = torch.from_numpy(pixels / 8 - 1).float().reshape(-1, 1, 8, 8)
+    labels = torch.from_numpy(labels).long()
     train = _first_four_fifths(labels)
     return Digits(images[train], labels[train], images[~train], labels[~train])
 
@@ -80,8 +92,8 @@ def digits() -> Digits:
 def _first_four_fifths(labels: Tensor) -> Tensor:
     """Return a mask (N,) that takes four fifths of each class."""
     generator = torch.Generator().manual_seed(0)
-    shuffled = torch.randperm(len(labels), generator=generator)
-    mask = torch.zeros(len(labels), dtype=torch.bool)
+    n, mask = len(labels), torch.zeros_like(labels).bool()
+    shuffled = torch.randperm(n, generator=generator, device="cpu")
     for digit in labels.unique():
         members = shuffled[labels[shuffled] == digit]
         mask[members[: len(members) * 4 // 5]] = True
@@ -103,50 +115,49 @@ def load_pictures(folder: str | Path, size: int, channels: int = 1) -> Tensor:
     grey, three are red, green and blue; what is transparent is put on
     white; of an animation the first frame is taken.
 
-    Files named as pictures that cannot be read are skipped, with one warning
-    that says which and why; files of other kinds are passed over.
+    One warning names files that cannot be read, and why, and counts pictures
+    of kinds that Pillow cannot read, as .heic; other files are passed over.
 
     Raises:
-        ModuleNotFoundError: there is no Pillow: it is in the extra ``labs``.
         FileNotFoundError: there is no such folder.
-        ValueError: folder is a file, or has no picture that can be read;
-            size is not even, whole and at least 4; channels is not 1 or 3.
     """
-    _check_shape(size, channels)
+    (size,), (channels,) = whole(4, 2, size=size), whole(1, channels=channels)
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 (grey) or 3, got {channels}")
     folder = Path(folder).expanduser()
-    pictures, skipped = [], []
-    for name in (names := _picture_files(folder)):
+    names, others, skipped = _picture_files(folder)
+    pictures = []
+    for name in names:
         try:
             pictures.append(_read_picture(folder / name, size, channels))
         except Exception as error:  # a broken file can raise anything
             skipped.append(f"{name} ({_reason(error)})")
-    tried = f"in {folder}: {len(names)} files tried"
-    if skipped:
-        tried += f", {len(skipped)} skipped: {_first(skipped)}"
+    if pictures:
+        others = [end for end in others if end in NOT_TRIED.split()]
+    told = _told(folder, len(pictures), len(names), skipped, others)
     if not pictures:
-        raise ValueError(f"no picture that Pillow can read {tried}")
-    if skipped:
-        warnings.warn(f"not all pictures read {tried}", stacklevel=2)
+        raise ValueError(f"no picture that Pillow can read {told}")
+    if skipped or others:
+        warnings.warn(f"not all pictures read {told}", stacklevel=2)
     return torch.stack(pictures)
 
 
-def _check_shape(size: int, channels: int) -> None:
-    if not _is_whole(size) or size < 4 or size % 2:
-        raise ValueError(
-            f"size must be an even whole number, at least 4, got {size!r}"
-        )
-    if not _is_whole(channels) or channels not in (1, 3):
-        raise ValueError(
-            f"channels must be 1 (grey) or 3 (RGB), got {channels!r}"
-        )
+def _told(
+    folder: Path, n: int, tried: int, skipped: list[str], others: list[str]
+) -> str:
+    """Return what became of a folder's files."""
+    told = f"in {folder}: {n} of {tried + len(others)} loaded"
+    if skipped:
+        told += f"; {len(skipped)} skipped: {_first(skipped)}"
+    if others:
+        kinds = [f"{end} ({n})" for end, n in Counter(others).items()]
+        told += f"; not tried: {_first(kinds)}"
+    # A name may have bytes that are no text, and that no console can show.
+    return told.encode("utf-8", "backslashreplace").decode()
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, Integral) and not isinstance(number, bool)
-
-
-def _picture_files(folder: Path) -> list[Path]:
-    """Return where in a folder the pictures are, to go by their names."""
+def _picture_files(folder: Path) -> tuple[list[Path], list[str], list[str]]:
+    """Return the pictures' names in order, other endings, and what failed."""
     from PIL import Image  # in the extra: labs
 
     if not folder.exists():
@@ -155,24 +166,47 @@ def _picture_files(folder: Path) -> list[Path]:
         raise ValueError(f"folder must be a folder, and {folder} is a file")
     kinds = Image.registered_extensions().items()
     ends = {end for end, kind in kinds if kind in Image.OPEN}
-    found = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
-    shown = [p for p in found if not any(n[0] == "." for n in p.parts)]
-    pictures = [p for p in shown if p.suffix.lower() in ends]
-    return sorted(pictures, key=Path.as_posix)
+    found, failed = list[Path](), list[str]()
+
+    def note(error: OSError) -> None:
+        failed.append(f"{error.filename} ({_reason(error)})")
+
+    for place, inner, files in os.walk(folder, onerror=note):
+        inner[:] = [name for name in inner if name[0] != "."]
+        found += [Path(place, name) for name in files if name[0] != "."]
+    found = sorted((p.relative_to(folder) for p in found), key=Path.as_posix)
+    others = [p.suffix.lower() or p.name for p in found]
+    names = [p for p in found if p.suffix.lower() in ends]
+    return names, [end for end in others if end not in ends], failed
 
 
 def _read_picture(path: Path, size: int, channels: int) -> Tensor:
     """Return the middle square of a picture, (channels, size, size)."""
     from PIL import Image, ImageOps
 
+    if not path.is_file():  # a pipe would wait for ever
+        raise ValueError("no file, or a link to none")
     quiet = warnings.catch_warnings(action="ignore")
     with quiet, Image.open(path) as file:
         file.draft(None, (4 * size, 4 * size))  # a big JPEG: five times faster
-        picture = _on_white(_eight_bits(ImageOps.exif_transpose(file)))
+        picture = _on_white(_eight_bits(_upright(file))).convert("RGB")
     picture = picture.convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
-    levels = torch.tensor(np.asarray(picture), dtype=torch.float32)
+    levels = torch.from_numpy(np.array(picture)).float()
     return levels.reshape(size, size, channels).movedim(2, 0) / 127.5 - 1
+
+
+def _upright(picture: "Picture") -> "Picture":
+    """Return a picture turned as its metadata says, if they can be read."""
+    from PIL import Image
+
+    picture.load()
+    turn = None
+    with suppress(Exception):  # broken metadata can raise anything
+        turn = TURNS.get(picture.getexif().get(0x0112))
+    return (
+        picture if turn is None else picture.transpose(Image.Transpose(turn))
+    )
 
 
 def _eight_bits(picture: "Picture") -> "Picture":
@@ -181,9 +215,10 @@ def _eight_bits(picture: "Picture") -> "Picture":
 
     if picture.mode[0] not in "IF":
         return picture
-    levels = np.asarray(picture)
+    levels = np.array(picture)
     if picture.mode == "F" or levels.min() < 0 or levels.max() > 65535:
         raise ValueError("its grey levels are not of 8 or 16 bits")
+    levels[levels == picture.info.get("transparency")] = 65535  # white
     return Image.fromarray((levels / 257).round().astype(np.uint8))
 
 
@@ -203,7 +238,8 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
-    return str(error) or type(error).__name__
+    words = getattr(error, "strerror", None) or str(error)
+    return words or type(error).__name__
 
 
 def _first(names: list[str]) -> str:

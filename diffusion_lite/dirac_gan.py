@@ -6,12 +6,13 @@ of the value. A velocity maps (theta, psi) to where gradient steps pull them.
 Source: Mescheder et al. 2018, section 2.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import one_step
+from diffusion_lite.arguments import inside, one_step, whole
 from diffusion_lite.schedules import Schedule
 
 Velocity = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -24,7 +25,7 @@ def dirac_value(theta: Tensor, psi: Tensor) -> Tensor:
     Book: eq-dirac-value. Source: Mescheder et al. 2018, section 2.2.
     """
     fake = torch.as_tensor(psi * theta)
-    return torch.nn.functional.logsigmoid(-fake) - torch.tensor(2.0).log()
+    return torch.nn.functional.logsigmoid(-fake) - math.log(2)
 
 
 def minimax(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,10 +116,7 @@ def orbit(
     steps: int,
 ) -> Tensor:
     """Return where the game goes, in float64: (steps + 1, 2)."""
-    if not h > 0 or steps < 1:
-        raise ValueError(
-            f"h must be above 0 and steps at least 1, got {h} and {steps}"
-        )
+    (h,), (steps,) = inside(0, math.inf, h=h), whole(1, steps=steps)
     theta, psi = torch.tensor(start, dtype=torch.float64)
     points = [torch.stack([theta, psi])]
     for _ in range(steps):

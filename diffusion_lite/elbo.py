@@ -7,7 +7,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at_least, batch, time_steps
+from diffusion_lite.arguments import (
+    batch,
+    normal,
+    random_integers,
+    source,
+    time_steps,
+    whole,
+)
 from diffusion_lite.forward import q_mean_variance, q_sample
 from diffusion_lite.posterior import (
     forward_variance,
@@ -49,7 +56,7 @@ def bits_per_dim(nats: Tensor | float, num_dims: int) -> Tensor | float:
     only if the nats are those of the discrete grey levels.
     Book: eq-bits-per-dim.
     """
-    at_least(1, num_dims=num_dims)
+    (num_dims,) = whole(1, num_dims=num_dims)
     return nats / (num_dims * math.log(2))
 
 
@@ -131,13 +138,14 @@ def dequantised_nll(
     Book: eq-dequantised. Source: Theis et al. 2016, section 3.1.
     """
     half = _half_a_level(batch("x_0", x_0), levels)
-    u = 2 * torch.rand(x_0.shape, generator=generator).to(x_0) - 1
+    u = torch.empty(x_0.shape, dtype=torch.float32, device="cpu")
+    u = 2 * u.uniform_(generator=source(generator)).to(x_0) - 1
     num_dims = x_0[0].numel()
     return -log_prob(x_0 + half * u) - num_dims * math.log(2 * half)
 
 
 def _half_a_level(x: Tensor, levels: int) -> float:
-    at_least(2, levels=levels)
+    (levels,) = whole(2, levels=levels)
     level = (x + 1) / 2 * (levels - 1)
     off = float((level - level.round().clamp(0, levels - 1)).abs().max())
     if not off < 1e-3:
@@ -162,11 +170,11 @@ def loss_by_time(
     """
     losses = [1.0]
     for t in range(1, schedule.T + 1):
-        eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+        eps = normal(x_0.shape, generator).to(x_0)
         with torch.no_grad():
             loss = simple_loss(eps_model, x_0, t, eps, schedule)
         losses.append(float(loss))
-    return torch.tensor(losses, dtype=torch.float64)
+    return torch.tensor(losses, dtype=torch.float64, device="cpu")
 
 
 def optimal_reverse_variance(loss: Tensor) -> ReverseVariance:
@@ -239,8 +247,8 @@ def denoising_loss(
     Source: Ho et al. 2020, algorithm 1.
     Shapes: x_0 (B, ...); y (B,), for a network that takes it.
     """
-    t = torch.randint(1, schedule.T + 1, (len(x_0),), generator=generator)
-    eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+    t = random_integers(1, schedule.T, len(x_0), generator)
+    eps = normal(x_0.shape, generator).to(x_0)
     if y is not None:
         eps_model = partial(eps_model, y=y)
     return loss(eps_model, x_0, t, eps, schedule)
@@ -300,7 +308,7 @@ def elbo_from_loss(
     apart = elbo_weight(t, schedule, lambda *_: ours) * loss[1:]
     terms = (ratio - 1 - ratio.log()) / 2 + apart
     terms[0] = (2 * math.pi * ours[0]).log() / 2 + apart[0]
-    prior = torch.tensor([schedule.prior_bits * math.log(2)]).double()
+    prior = terms.new_tensor([schedule.prior_bits * math.log(2)])
     return torch.cat([terms, prior])
 
 
@@ -345,7 +353,7 @@ def _step_back(
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Sample x_t; return it with the mean of p(x_{t-1} | x_t), in float64."""
-    eps = torch.randn(x_0.shape, generator=generator).to(x_0)
+    eps = normal(x_0.shape, generator).to(x_0)
     x_t = q_sample(x_0, t, eps, schedule)
     eps_hat = eps_model(x_t, _per_row(t, x_t))
     return x_t, posterior_mean_from_eps(x_t, t, eps_hat, schedule).double()

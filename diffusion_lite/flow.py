@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from diffusion_lite.arguments import at_least, batch
-from diffusion_lite.networks import perceptron
+from diffusion_lite.arguments import batch, normal, whole
+from diffusion_lite.networks import in_dtype_of, perceptron
 
 
 class Coupling(nn.Module):
@@ -56,8 +56,10 @@ class Flow(nn.Module):
         self, shape: tuple[int, ...], layers: int = 8, width: int = 67
     ) -> None:
         super().__init__()
-        self.shape = shape
-        dim = math.prod(shape)
+        self.shape = tuple(
+            whole(1, **{f"shape[{i}]": n for i, n in enumerate(shape)})
+        )
+        (layers,), dim = whole(1, layers=layers), math.prod(self.shape)
         if dim < 2 or layers < 2:
             raise ValueError(
                 "a flow needs two entries and two layers, so that each "
@@ -75,7 +77,8 @@ class Flow(nn.Module):
                 f"x must be (B, {', '.join(map(str, self.shape))}), got "
                 f"{tuple(x.shape)}"
             )
-        h, log_det = x.flatten(1), x.new_zeros(len(x))
+        h = in_dtype_of(self, x.flatten(1))
+        log_det = h.new_zeros(len(h))
         for coupling in self.couplings:
             h, more = coupling(h)
             log_det = log_det + more
@@ -83,6 +86,7 @@ class Flow(nn.Module):
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return the x that forward maps to z: (B, *shape)."""
+        z = in_dtype_of(self, z)
         for coupling in reversed(self.couplings):
             z = cast(Coupling, coupling).inverse(z)
         return z.reshape(-1, *self.shape)
@@ -100,9 +104,8 @@ class Flow(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples, (n, *shape)."""
-        at_least(1, n=n)
-        z = torch.randn(n, math.prod(self.shape), generator=generator)
-        return self.inverse(z)
+        (n,) = whole(1, n=n)
+        return self.inverse(normal((n, math.prod(self.shape)), generator))
 
 
 def flow_loss(

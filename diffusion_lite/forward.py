@@ -81,7 +81,7 @@ def class_probs(
     rows = x_t.reshape(len(x_t), -1), mean.reshape(len(mean), -1)
     distance = torch.cdist(*rows).square()
     share = (-distance / (2 * variance.flatten())).softmax(1)
-    return share @ F.one_hot(labels).to(share)
+    return share @ F.one_hot(labels.long()).to(share)
 
 
 def _check_examples(x_t: Tensor, data: Tensor, labels: Tensor) -> None:
@@ -92,4 +92,4 @@ def _check_examples(x_t: Tensor, data: Tensor, labels: Tensor) -> None:
             "x_t must be (B, ...) with rows like those of data, got "
             f"{tuple(x_t.shape)} and {tuple(data.shape)}"
         )
-    class_labels(labels, len(data))
+    class_labels("labels", labels, len(data))

@@ -4,6 +4,7 @@ A discriminator gives a logit: large where it takes x for real.
 """
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,14 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import at_least
+from diffusion_lite.arguments import at_least, normal, whole
 from diffusion_lite.mixtures import GaussianMixture
-from diffusion_lite.networks import perceptron
+from diffusion_lite.networks import in_dtype_of, perceptron
 from diffusion_lite.training import (
+    adam_of,
     checked_data,
+    checked_options,
     learning_rate,
     optimizer_step,
     sample_batch,
+    steady,
     update_ema,
 )
 
@@ -70,7 +74,7 @@ def _kl_to_middle(
 ) -> Tensor:
     x = p.sample(n, generator=generator)
     log_p, log_q = p.log_prob(x), q.log_prob(x)
-    middle = torch.logaddexp(log_p, log_q) - torch.tensor(2.0).log()
+    middle = torch.logaddexp(log_p, log_q) - math.log(2)
     return (log_p - middle).mean()
 
 
@@ -108,16 +112,16 @@ class Generator(nn.Module):
     def __init__(self, body: nn.Module, noise_dim: int) -> None:
         super().__init__()
         self.body = body
-        self.noise_dim = noise_dim
+        (self.noise_dim,) = whole(1, noise_dim=noise_dim)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return x (B, ...)."""
-        return self.body(z)
+        return self.body(in_dtype_of(self, z))
 
     def noise(self, n: int, generator: torch.Generator) -> Tensor:
         """Sample z, (n, noise_dim), from N(0, I)."""
-        at_least(1, n=n)
-        return torch.randn(n, self.noise_dim, generator=generator)
+        (n,) = whole(1, n=n)
+        return normal((n, self.noise_dim), generator)
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
@@ -174,32 +178,36 @@ def train_gan(
     Shapes: data (N, ...); the discriminator gives logits (B, 1).
     Errors: as train.
     """
-    (data,) = checked_data(data, steps, batch_size, lr)
-    at_least(0, gamma=gamma)
-    ema = copy.deepcopy(model).requires_grad_(False)
+    options = checked_options(model, steps, batch_size, lr, generator)
+    (gamma,) = at_least(0, gamma=gamma)
+    (data,) = checked_data((data,), discriminator)
+    with steady():
+        adams = adam_of(discriminator, 0.5), adam_of(model, 0.5)
+        ema = copy.deepcopy(model).requires_grad_(False)
     game = Game(model, discriminator, ema)
-    return _play(game, data, steps, batch_size, lr, generator, gamma)
+    return _play(game, data, adams, *options, generator, gamma)
 
 
 def _play(
     game: Game,
     data: Tensor,
+    adams: tuple[torch.optim.Optimizer, torch.optim.Optimizer],
     steps: int,
     n: int,
     lr: float,
     generator: torch.Generator,
     gamma: float,
 ) -> Iterator[Game]:
-    adams = _adam(game.discriminator), _adam(game.model)
     while game.step < steps:
-        rate = learning_rate(game.step, steps, lr)
-        (real,) = sample_batch((data,), n, generator)
-        loss = _discriminator_loss(game, real, generator, gamma)
-        game.discriminator_loss = optimizer_step(loss, adams[0], rate)
-        fake = game.model(game.model.noise(n, generator))
-        loss = generator_loss(game.discriminator(fake))
-        game.loss = optimizer_step(loss, adams[1], rate)
-        update_ema(game.ema, game.model, game.step)
+        with steady(data.device.type):
+            rate = learning_rate(game.step, steps, lr)
+            (real,) = sample_batch((data,), n, generator)
+            loss = _discriminator_loss(game, real, generator, gamma)
+            game.discriminator_loss = optimizer_step(loss, adams[0], rate)
+            fake = game.model(game.model.noise(n, generator))
+            loss = generator_loss(game.discriminator(fake))
+            game.loss = optimizer_step(loss, adams[1], rate)
+            update_ema(game.ema, game.model, game.step)
         game.step += 1
         yield game
 
@@ -215,7 +223,3 @@ def _discriminator_loss(
     if gamma == 0:
         return loss
     return loss + gamma / 2 * r1_penalty(game.discriminator, real)
-
-
-def _adam(model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.Adam(model.parameters(), betas=(0.5, 0.99), fused=True)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diffusion_lite.arguments import at_least, batch, same_shape
+from diffusion_lite.arguments import batch, same_shape, whole
 from diffusion_lite.data import digits
 from diffusion_lite.mixtures import GaussianMixture
+from diffusion_lite.training import sample_batch, steady
 
 
 def real_floor(
@@ -28,13 +29,9 @@ def real_floor(
     random as the model's: for 364 digits, chance in the counts of the ten
     classes alone makes the Frechet distance three times as large.
     """
-    at_least(1, repeats=repeats)
-    return torch.stack(
-        [
-            torch.as_tensor(distance(*sample_pair())).double()
-            for _ in range(repeats)
-        ]
-    )
+    (repeats,) = whole(1, repeats=repeats)
+    found = [distance(*sample_pair()) for _ in range(repeats)]
+    return torch.stack([torch.as_tensor(x).double() for x in found])
 
 
 def energy_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -86,9 +83,10 @@ def precision_recall(
     Shapes: x (N, D), data (M, D); N and M above k.
     """
     _check_pair(x, data)
-    if not 1 <= k < min(len(x), len(data)):
+    (k,) = whole(1, k=k)
+    if not k < min(len(x), len(data)):
         raise ValueError(
-            "k must be at least 1 and below both sizes, got "
+            "k must be below both sizes, got "
             f"k = {k}, {len(x)} and {len(data)} rows"
         )
     return _covered(x, data, k), _covered(data, x, k)
@@ -152,13 +150,14 @@ def _new_classifier() -> nn.Sequential:
 
 
 @functools.cache
+@steady()
 def digit_classifier() -> nn.Sequential:
     """Return the classifier, trained on the digits' training set.
 
     The same one every time: its seed is fixed, and it takes a few seconds.
     It classifies 98 % of the test set correctly (a test checks that).
     """
-    data = digits()
+    rows = digits().train_images, digits().train_labels
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -166,9 +165,8 @@ def digit_classifier() -> nn.Sequential:
     adam = torch.optim.Adam(model.parameters(), lr=3e-3)
     rate = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=300)
     for _ in range(300):
-        i = torch.randint(len(data.train_images), (128,), generator=generator)
-        logits = model(data.train_images[i])
-        loss = F.cross_entropy(logits, data.train_labels[i])
+        x, y = sample_batch(rows, 128, generator)
+        loss = F.cross_entropy(model(x), y)
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -12,7 +12,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at, at_least, batch, one_step, time_steps
+from diffusion_lite.arguments import (
+    at,
+    batch,
+    inside,
+    normal,
+    one_step,
+    source,
+    time_steps,
+    whole,
+)
 from diffusion_lite.schedules import Schedule
 
 
@@ -30,8 +39,8 @@ class GaussianMixture:
 
     def __post_init__(self) -> None:
         for name in ("weights", "means", "covariances"):
-            x = batch(name, torch.as_tensor(getattr(self, name)))
-            x = x.detach().to("cpu", torch.float64, copy=True)
+            x = torch.as_tensor(getattr(self, name), device="cpu").detach()
+            x = batch(name, x).to(torch.float64, copy=True)
             object.__setattr__(self, name, x)
         _check_shapes(self.weights, self.means, self.covariances)
         _check_weights(self.weights)
@@ -71,11 +80,11 @@ class GaussianMixture:
 
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples, (n, D)."""
-        at_least(1, n=n)
+        (n,) = whole(1, n=n)
         k = torch.multinomial(
-            self.weights, n, replacement=True, generator=generator
+            self.weights, n, replacement=True, generator=source(generator)
         )
-        z = torch.randn(n, self.dim, generator=generator, dtype=torch.float64)
+        z = normal((n, self.dim), generator, torch.float64)
         variances, axes = self._axes
         spread = (axes[k] * variances[k].sqrt()[:, None, :]) @ z[:, :, None]
         return self.means[k] + spread[:, :, 0]
@@ -89,7 +98,7 @@ class GaussianMixture:
         over x_0.
         """
         alpha_bar = schedule.alpha_bar[one_step(t, 0, schedule.T)]
-        eye = torch.eye(self.dim, dtype=torch.float64)
+        eye = torch.eye(self.dim, device="cpu").to(alpha_bar)
         return GaussianMixture(
             self.weights,
             alpha_bar.sqrt() * self.means,
@@ -112,7 +121,7 @@ class GaussianMixture:
         t = one_step(t, 1, schedule.T)
         alpha, beta = schedule.alpha[t], schedule.beta[t]
         before = self.noised(t - 1, schedule)
-        eye = torch.eye(self.dim, dtype=torch.float64)
+        eye = torch.eye(self.dim, device="cpu").to(beta)
         gain = torch.linalg.solve(
             alpha * before.covariances + beta * eye, before.covariances
         )
@@ -125,15 +134,17 @@ class GaussianMixture:
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return the log-density of each row of x, in nats: (B,)."""
-        return self._at_alpha_bar(x, torch.ones(1, 1)).log_prob
+        return self._at_alpha_bar(x, self.weights.new_ones(1, 1)).log_prob
 
     def score(self, x: Tensor) -> Tensor:
         """Return grad log p at each row of x: (B, D)."""
-        return self._at_alpha_bar(x, torch.ones(1, 1)).score
+        return self._at_alpha_bar(x, self.weights.new_ones(1, 1)).score
 
     def responsibilities(self, x: Tensor) -> Tensor:
         """Return p(component | x), for each row of x: (B, K)."""
-        return self._at_alpha_bar(x, torch.ones(1, 1)).log_share.exp()
+        return self._at_alpha_bar(
+            x, self.weights.new_ones(1, 1)
+        ).log_share.exp()
 
     def optimal_eps(
         self, x_t: Tensor, t: int | Tensor, schedule: Schedule
@@ -184,9 +195,9 @@ class GaussianMixture:
         the error is its standard error. For t (M,) both have shape (M,).
         Book: eq-floor.
         """
-        at_least(2, n=n)
+        (n,) = whole(2, n=n)
         steps = time_steps(t, 0, schedule.T)
-        at_least(1, **{"entries of t": steps.numel()})
+        whole(1, **{"entries of t": steps.numel()})
         values = torch.stack(
             [
                 self._eps_variances(n, s, schedule, generator)
@@ -227,10 +238,7 @@ def gaussian_fit(x: Tensor) -> GaussianMixture:
 
     Its ``optimal_eps`` is the best *linear* denoiser of the data.
     Book: eq-linear-denoiser.
-
-    Raises:
-        ValueError: x is not (N, D) and finite, or does not vary in every
-            direction: the covariance is then not positive definite.
+    The rows must vary in every direction.
     """
     if batch("x", x).ndim != 2 or len(x) < 2:
         raise ValueError(f"x must be (N, D), N > 1, got {tuple(x.shape)}")
@@ -250,11 +258,10 @@ def kl_to_normal(
     deviations, of the widest component, beyond the outermost means.
     Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
     """
-    if mixture.dim != 1 or not variance > 0:
-        raise ValueError(
-            "mixture must be 1-D and variance positive, got "
-            f"{mixture.dim}-D and {variance:g}"
-        )
+    (mean,) = inside(-math.inf, math.inf, mean=mean)
+    (variance,) = inside(0, math.inf, variance=variance)
+    if mixture.dim != 1:
+        raise ValueError(f"mixture must be 1-D, got {mixture.dim}-D")
     reach = 12 * float(mixture.covariances.max().sqrt())
     low, high = mixture.means.min() - reach, mixture.means.max() + reach
     x = torch.linspace(float(low), float(high), 20_001, dtype=torch.float64)

@@ -10,6 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diffusion_lite.arguments import (
+    WHOLE,
+    batch_shape,
+    class_labels,
+    described,
+    whole,
+)
+
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:
     """Return sines and cosines of t at dim / 2 frequencies: (B, dim).
@@ -20,9 +28,19 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
     Book: eq-time-embedding.
     Source: Vaswani et al. 2017, section 3.5; Ho et al. 2020, appendix B.
     """
-    half = torch.arange(dim // 2, device=t.device) / (dim // 2)
-    angle = t[:, None] * torch.exp(-math.log(10_000) * half)
+    (dim,) = whole(2, 2, dim=dim)
+    half = torch.arange(dim // 2, dtype=torch.float32, device=t.device)
+    angle = t[:, None] * torch.exp(-math.log(10_000) * (half / len(half)))
     return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def in_dtype_of(net: nn.Module, x: Tensor) -> Tensor:
+    """Return x in the dtype of the network's weights, if it has any."""
+    return x.to(next((p.dtype for p in net.parameters()), x.dtype))
+
+
+def _in_its_dtype(net: nn.Module, given: tuple[Tensor]) -> Tensor:
+    return in_dtype_of(net, given[0])  # a hook: no lambda can be pickled
 
 
 def perceptron(
@@ -36,13 +54,18 @@ def perceptron(
 
     ``depth`` hidden layers of ``width``, the activation after each.
     """
+    d_in, width, depth, d_out = whole(
+        1, d_in=d_in, width=width, depth=depth, d_out=d_out
+    )
     sizes = [d_in, *depth * [width]]
     layers = [
         layer
         for a, b in pairwise(sizes)
         for layer in (nn.Linear(a, b), activation())
     ]
-    return nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
+    net = nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
+    net.register_forward_pre_hook(_in_its_dtype)
+    return net
 
 
 class MLP(nn.Module):
@@ -53,8 +76,8 @@ class MLP(nn.Module):
 
     def __init__(self, dim: int = 2, width: int = 64, depth: int = 3) -> None:
         super().__init__()
-        self.dim = dim
-        self.width = width
+        dim, width, depth = whole(1, dim=dim, width=width, depth=depth)
+        self.dim, self.width = dim, width
         self.time = nn.Sequential(nn.Linear(32, width), nn.SiLU())
         self.first = nn.Linear(dim, width)
         self.layers = nn.ModuleList(
@@ -65,11 +88,11 @@ class MLP(nn.Module):
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Return eps_hat (B, dim)."""
         _check_input(x_t, t, (self.dim,))
-        emb = self.time(time_embedding(t, 32))
-        h = self.first(x_t)
+        emb = self.time(in_dtype_of(self, time_embedding(t, 32)))
+        h = self.first(in_dtype_of(self, x_t))
         for layer in self.layers:
             h = h + layer(h, emb)
-        return self.last(h)
+        return self.last(h).to(x_t.dtype)
 
 
 class FiLMLayer(nn.Module):
@@ -108,20 +131,17 @@ class UNet(nn.Module):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        if width < 8 or width % 8:
-            raise ValueError(f"width must be a multiple of 8, got {width}")
-        self.channels = channels
-        self.width = width
+        (self.channels,) = (channels,) = whole(1, channels=channels)
+        (self.width,) = (width,) = whole(8, 8, width=width)
         self.time = nn.Sequential(
             nn.Linear(2 * width, 4 * width),
             nn.SiLU(),
             nn.Linear(4 * width, 4 * width),
         )
-        self.label = (
-            None
-            if num_classes is None
-            else nn.Embedding(num_classes, 4 * width)
-        )
+        self.label: nn.Embedding | None = None
+        if num_classes is not None:
+            (num_classes,) = whole(1, num_classes=num_classes)
+            self.label = nn.Embedding(num_classes, 4 * width)
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.down = ResBlock(width, width, 4 * width)
         self.downsample = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
@@ -138,13 +158,13 @@ class UNet(nn.Module):
     ) -> Tensor:
         """Return eps_hat (B, channels, H, W)."""
         emb = self._embed(x_t, t, y)  # (B, 4 width)
-        skip = self.down(self.first(x_t), emb)  # (B, width, H, W)
+        skip = self.down(self.first(in_dtype_of(self, x_t)), emb)
         h = self.downsample(skip)  # (B, 2 width, H/2, W/2)
         h = self.attention(self.middle_1(h, emb))
         h = self.middle_2(h, emb)
         h = self.upsample(F.interpolate(h, scale_factor=2))  # (B, width, H, W)
         h = self.up(torch.cat([h, skip], dim=1), emb)
-        return self.last(F.silu(self.norm(h)))
+        return self.last(F.silu(self.norm(h))).to(x_t.dtype)
 
     def _embed(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the embedding of the time, and of the label if any."""
@@ -153,14 +173,15 @@ class UNet(nn.Module):
             raise ValueError(
                 f"x_t must have even height and width, got {tuple(x_t.shape)}"
             )
-        emb = self.time(time_embedding(t, 2 * self.width))
+        emb = time_embedding(t, 2 * self.width)
+        emb = self.time(in_dtype_of(self, emb))
         if y is None and self.label is None:
             return F.silu(emb)
         if y is None or self.label is None:
             given = "no y" if y is None else "a y"
             built = "without" if self.label is None else "with"
             raise ValueError(f"got {given}, but built {built} num_classes")
-        _check_labels(y, len(x_t), self.label.num_embeddings)
+        class_labels("y", y, len(x_t), self.label.num_embeddings)
         return F.silu(emb + self.label(y))
 
 
@@ -215,6 +236,7 @@ class Attention(nn.Module):
 
 def _check_input(x_t: Tensor, t: Tensor, shape: tuple[int, ...]) -> None:
     """Check that x_t is (B, *shape), with -1 for any size, and t (B,)."""
+    batch_shape("x_t", x_t)
     same = len(x_t.shape) == 1 + len(shape) and all(
         want in (-1, size)
         for want, size in zip(shape, x_t.shape[1:], strict=True)
@@ -222,17 +244,9 @@ def _check_input(x_t: Tensor, t: Tensor, shape: tuple[int, ...]) -> None:
     if not same:
         want = ", ".join("any" if n == -1 else str(n) for n in shape)
         raise ValueError(f"x_t must be (B, {want}), got {tuple(x_t.shape)}")
-    if t.shape != x_t.shape[:1] or t.is_floating_point():
+    whole_numbers = isinstance(t, Tensor) and t.dtype in WHOLE
+    if not whole_numbers or t.shape != x_t.shape[:1]:
         raise ValueError(
             f"t must be an integer tensor ({len(x_t)},), one for each row "
-            f"of x_t, got {t.dtype} of shape {tuple(t.shape)}"
-        )
-
-
-def _check_labels(y: Tensor, n: int, num_classes: int) -> None:
-    whole = y.shape == (n,) and not y.is_floating_point()
-    if not whole or int(y.min()) < 0 or int(y.max()) >= num_classes:
-        raise ValueError(
-            f"y must be an integer tensor ({n},) of 0..{num_classes - 1}, "
-            f"got {y.dtype} of shape {tuple(y.shape)}: {y.tolist()[:8]}"
+            f"of x_t, got {described(t)}"
         )

@@ -79,11 +79,7 @@ def describe(figure: Figure, text: str) -> None:
 
 
 def to_svg(figure: Figure) -> str:
-    """Return the figure as inline SVG that takes the page's text colour.
-
-    Raises:
-        ValueError: the figure has no description yet: call describe.
-    """
+    """Return the figure as inline SVG that takes the page's text colour."""
     words = str(figure.get_label())
     if not words:
         raise ValueError("a figure needs describe(figure, text) first")

@@ -1,11 +1,12 @@
 """The loop that samples. It is a generator: the caller owns the loop."""
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import batch, one_step
+from diffusion_lite.arguments import batch, inside, normal, one_step, source
 from diffusion_lite.parameterization import eps_from_x_0, x_0_from_eps
 from diffusion_lite.posterior import (
     posterior_mean_from_eps,
@@ -34,6 +35,7 @@ def ddpm_sample(
     Source: Ho et al. 2020, algorithm 2.
     """
     batch("x_T", x_T)
+    source(generator)
     start = schedule.T if start is None else one_step(start, 0, schedule.T)
     return states_back(eps_model, x_T, start, schedule, generator, variance)
 
@@ -69,6 +71,7 @@ def clamp_x_0(
     outside the data's range is surely wrong.
     Source: Ho et al. 2020, in the authors' published code.
     """
+    low, high = inside(-math.inf, math.inf, low=low, high=high)
     if not low < high:
         raise ValueError(f"low must be below high, got {low} and {high}")
 
@@ -90,7 +93,7 @@ def states_back(
     """Take the steps of ``ddpm_sample``; yield each state."""
     yield x_t
     for t in range(start, 0, -1):
-        z = torch.randn(x_t.shape, generator=generator, dtype=x_t.dtype)
+        z = normal(x_t.shape, generator, x_t.dtype)
         with torch.no_grad():
             x_t = ddpm_step(eps_model, x_t, t, z.to(x_t), schedule, variance)
         yield x_t

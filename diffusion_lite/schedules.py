@@ -8,13 +8,12 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_lite.arguments import at, at_least
+from diffusion_lite.arguments import at, at_least, inside, whole
 
 MAX_ALPHA_BAR_T = 1e-3
 """A schedule with a larger alpha_bar_T warns: its x_T is not noise."""
@@ -33,10 +32,6 @@ class Schedule:
 
     Warns if alpha_bar_T is above MAX_ALPHA_BAR_T: then sampling that starts
     from N(0, I) starts in the wrong place.
-
-    Raises:
-        ValueError: beta is not such a table, has another entry outside
-            (0, 1), or leaves too little of x_0 for float32.
     """
 
     beta: Tensor
@@ -57,11 +52,7 @@ class Schedule:
 
     @classmethod
     def from_betas(cls, beta: Tensor) -> "Schedule":
-        """Return the schedule of beta_1..beta_T, given as (T,).
-
-        Raises:
-            ValueError: beta is not (T,), or has an entry outside (0, 1).
-        """
+        """Return the schedule of beta_1..beta_T, given as (T,)."""
         beta = _row("beta", beta)
         if len(beta) > 1 and beta[0] == 0:
             raise ValueError(
@@ -75,10 +66,6 @@ class Schedule:
         """Return the schedule with this table of alpha_bar, (T+1,).
 
         beta_t = 1 - alpha_bar_t / alpha_bar_{t-1}.
-
-        Raises:
-            ValueError: alpha_bar is not (T+1,), does not start with 1, or
-                does not fall from entry to entry.
         """
         alpha_bar = _row("alpha_bar", alpha_bar)
         if len(alpha_bar) < 2 or alpha_bar[0] != 1:
@@ -156,12 +143,15 @@ class Schedule:
 
 def _row(name: str, x: Tensor) -> Tensor:
     """Return x in float64 on the CPU, if it is one row of numbers."""
-    x = torch.as_tensor(x)
-    if x.ndim != 1 or len(x) == 0:
+    try:
+        row = torch.as_tensor(x, dtype=torch.float64, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be numbers, got {x!r}") from None
+    if row.ndim != 1 or len(row) == 0:
         raise ValueError(
-            f"{name} must be one row of numbers, got shape {tuple(x.shape)}"
+            f"{name} must be one row of numbers, got shape {tuple(row.shape)}"
         )
-    return x.detach().to("cpu", torch.float64)
+    return row
 
 
 def _beta_table(beta: Tensor) -> Tensor:
@@ -196,21 +186,15 @@ def linear_schedule(
     Book: eq-linear-schedule, eq-respaced-beta. Source: Ho et al. 2020,
     section 4; Nichol and Dhariwal 2021, eq. 19.
     """
-    _at_least_one_step(T)
-    _check_inside_0_1(beta_1=beta_1, beta_T=beta_T)
-    beta = torch.linspace(beta_1, beta_T, 1000, dtype=torch.float64)
+    (T,) = whole(1, T=T)
+    beta_1, beta_T = inside(0, 1, beta_1=beta_1, beta_T=beta_T)
+    beta = torch.linspace(
+        beta_1, beta_T, 1000, dtype=torch.float64, device="cpu"
+    )
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
-    place = torch.arange(T + 1, dtype=torch.float64) * 1000 / T
+    place = np.arange(T + 1) * 1000 / T
     strides = np.interp(place, range(1001), log_alpha_bar)
     return Schedule.from_betas(-torch.from_numpy(strides).diff().expm1())
-
-
-def _check_inside_0_1(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 < value < 1:
-            raise ValueError(
-                f"{name} must lie strictly between 0 and 1, got {value:g}"
-            )
 
 
 def cosine_schedule(
@@ -222,14 +206,8 @@ def cosine_schedule(
     no beta is larger than beta_max.
     Book: eq-cosine-schedule. Source: Nichol and Dhariwal 2021, eq. 17.
     """
-    _at_least_one_step(T)
-    _check_inside_0_1(beta_max=beta_max)
-    at_least(0, s=s)
-    u = torch.arange(T + 1, dtype=torch.float64) / T
+    (T,), (beta_max,) = whole(1, T=T), inside(0, 1, beta_max=beta_max)
+    (s,) = at_least(0, s=s)
+    u = torch.arange(T + 1, dtype=torch.float64, device="cpu") / T
     f = ((u + s) / (1 + s) * math.pi / 2).cos() ** 2
     return Schedule.from_betas((1 - f[1:] / f[:-1]).clamp(max=beta_max))
-
-
-def _at_least_one_step(T: int) -> None:
-    if isinstance(T, bool) or not isinstance(T, Integral) or T < 1:
-        raise ValueError(f"T must be a whole number, at least 1, got {T!r}")

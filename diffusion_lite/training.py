@@ -4,13 +4,23 @@ import copy
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from diffusion_lite.arguments import batch
+from diffusion_lite.arguments import (
+    batch,
+    batch_shape,
+    described,
+    inside,
+    random_integers,
+    source,
+    whole,
+)
 
 WARMUP_STEPS = 100
 EMA_DECAY = 0.999
@@ -46,20 +56,20 @@ def train(
 
     loss(model, *rows, generator=generator) is a scalar, where the rows are
     a random batch of each tensor of the data: (x_0,) or (x_0, y). The model
-    is trained in place, with Adam, where it is; data lie on its device.
+    is trained in place, with Adam, where it is; data lie on its device, and
+    are taken in float32, or in float64 if its weights are. What else torch
+    was told for the process (no gradients, autocast, another default dtype)
+    changes no step.
     Source: Ho et al. 2020, algorithm 1, where the loss is denoising_loss.
     Shapes: each tensor of the data (N, ...), with one N.
 
     Raises:
-        ValueError: an argument is out of range, the data are not finite,
-            or the loss is not a scalar.
         FloatingPointError: the loss or its gradient is not finite any
             more. The weights and their mean stay those of the step before.
     """
-    data = checked_data(data, steps, batch_size, lr)
-    return training_steps(
-        start(model), loss, data, steps, batch_size, lr, generator
-    )
+    options = checked_options(loss, steps, batch_size, lr, generator)
+    data = checked_data(data, model)
+    return training_steps(start(model), loss, data, *options, generator)
 
 
 def training_steps(
@@ -73,27 +83,52 @@ def training_steps(
 ) -> Iterator[TrainingState]:
     """Take the steps of ``train`` that are left; yield each state."""
     while state.step < steps:
-        rows = sample_batch(data, batch_size, generator)
-        value = loss(state.model, *rows, generator=generator)
-        rate = learning_rate(state.step, steps, lr)
-        state.loss = optimizer_step(value, state.optimizer, rate)
-        update_ema(state.ema, state.model, state.step)
+        with steady(data[0].device.type):
+            rows = sample_batch(data, batch_size, generator)
+            value = loss(state.model, *rows, generator=generator)
+            rate = learning_rate(state.step, steps, lr)
+            state.loss = optimizer_step(value, state.optimizer, rate)
+            update_ema(state.ema, state.model, state.step)
         state.step += 1
         yield state
 
 
+@contextmanager
+def steady(device_type: str = "cpu") -> Iterator[None]:
+    """Train in the way that ``train`` says, whatever the process was told."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast(device_type, enabled=False),
+        ):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+@steady()
 def start(model: nn.Module) -> TrainingState:
     """Return the state before the first step."""
-    adam = torch.optim.Adam(model.parameters(), betas=(0.9, 0.99), fused=True)
+    adam = adam_of(model, 0.9)
     ema = copy.deepcopy(model).requires_grad_(False)
     return TrainingState(model, ema, adam)
+
+
+def adam_of(model: nn.Module, momentum: float) -> torch.optim.Optimizer:
+    """Return an Adam of the model's weights, if it can train them."""
+    _check_model(model)
+    betas = momentum, 0.99
+    return torch.optim.Adam(model.parameters(), betas=betas, fused=True)
 
 
 def sample_batch(
     data: tuple[Tensor, ...], n: int, generator: torch.Generator
 ) -> list[Tensor]:
     """Return the same n random rows of each tensor, with replacement."""
-    i = torch.randint(len(data[0]), (n,), generator=generator)
+    i = random_integers(0, len(data[0]) - 1, n, generator)
     return [x[i] for x in data]
 
 
@@ -103,7 +138,6 @@ def optimizer_step(
     """Take one step down the gradient, clipped to length 1; return the loss.
 
     Raises:
-        ValueError: the loss is not a scalar.
         FloatingPointError: it or its gradient is not finite. The weights
             stay.
     """
@@ -154,11 +188,7 @@ def update_ema(ema: nn.Module, model: nn.Module, n: int) -> None:
 
 
 def last(run: Iterable[T]) -> T:
-    """Return the last item of a run, as of ``train`` or a sampler.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """Return the last item of a run, as of ``train`` or a sampler."""
     items = deque(run, maxlen=1)
     if not items:
         raise ValueError("the run is empty: it has no last item")
@@ -171,37 +201,64 @@ def device() -> torch.device:
 
 
 def _check_scalar(loss: Tensor) -> None:
-    shape = tuple(getattr(loss, "shape", "?"))
-    if not isinstance(loss, Tensor) or shape:
-        given = type(loss).__name__
+    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
+        given = described(loss)
+        if given.endswith("()") and not loss.requires_grad:
+            given += " without a gradient: no weight that learns is in it"
         raise ValueError(
             "the loss must return a tensor of one number, shape (), such as "
-            f"the mean over the batch; got a {given} of shape {shape}"
+            f"the mean over the batch; got {given}"
         )
+
+
+def _check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be a Module, got {described(model)}")
+    for name, p in model.named_parameters():
+        fixed = is_lazy(p) or p.is_meta or p.is_inference()
+        if fixed or p.layout != torch.strided or not p.is_floating_point():
+            raise ValueError(
+                f"model must have weights that can learn; {name} is on "
+                f"{p.device}, {p.dtype}, {p.layout}"
+            )
+
+
+def checked_options(
+    loss: Callable[..., Tensor],
+    steps: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+) -> tuple[int, int, float]:
+    """Return steps, batch_size and lr as Python's numbers, in range."""
+    if not callable(loss):
+        raise ValueError(
+            "loss must be a function of (model, *rows, generator=), got "
+            f"{described(loss)}"
+        )
+    source(generator)
+    steps, batch_size = whole(1, steps=steps, batch_size=batch_size)
+    (lr,) = inside(0, 1, lr=lr)
+    return steps, batch_size, lr
 
 
 def checked_data(
-    data: Tensor | tuple[Tensor, ...], steps: int, batch_size: int, lr: float
+    data: Tensor | tuple[Tensor, ...], model: nn.Module
 ) -> tuple[Tensor, ...]:
-    """Return the data as a tuple, floats in float32, if all is in range."""
+    """Return the data as a tuple, floats in float32 or the model's float64."""
+    _check_model(model)
     data = data if isinstance(data, tuple) else (data,)
-    for x in data:
-        if not isinstance(x, Tensor) or len(x) != len(data[0]):
-            raise ValueError(
-                "data must be a tensor (N, ...), or a tuple of tensors with "
-                f"one N; got {', '.join(map(_described, data))}"
-            )
-        if x is data[0] or x.is_floating_point():
-            batch("data", x)
-    if steps < 1 or batch_size < 1 or not 0 < lr < 1:
+    sizes = {x.shape[:1] if isinstance(x, Tensor) else None for x in data}
+    if len(sizes) != 1 or None in sizes:
         raise ValueError(
-            "steps and batch_size must be at least 1 and lr inside (0, 1); "
-            f"got steps = {steps}, batch_size = {batch_size}, lr = {lr:g}"
+            "data must be a tensor (N, ...), or a tuple of tensors with one "
+            f"N; got {', '.join(map(described, data)) or '()'}"
         )
-    return tuple(x.float() if x.is_floating_point() else x for x in data)
-
-
-def _described(x: object) -> str:
-    if isinstance(x, Tensor):
-        return f"{x.dtype} of shape {tuple(x.shape)}"
-    return type(x).__name__
+    dtypes = {torch.float32, *(p.dtype for p in model.parameters())}
+    dtype = torch.float64 if torch.float64 in dtypes else torch.float32
+    return tuple(
+        batch("data", batch_shape("data", x).detach().to(dtype))
+        if x is data[0] or x.is_floating_point()
+        else x
+        for x in data
+    )

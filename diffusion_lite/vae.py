@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from diffusion_lite.arguments import at_least, batch
+from diffusion_lite.arguments import batch, normal, whole
 from diffusion_lite.elbo import normal_kl, normal_log_prob
-from diffusion_lite.networks import perceptron
+from diffusion_lite.networks import in_dtype_of, perceptron
 
 
 class VAE(nn.Module):
@@ -26,17 +26,18 @@ class VAE(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.latent_dim = latent_dim
+        (self.latent_dim,) = whole(1, latent_dim=latent_dim)
         self.log_std = nn.Parameter(torch.tensor(-1.0))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean and the variance of q(z | x), (B, latent_dim)."""
-        mean, log_variance = self.encoder(batch("x", x)).chunk(2, dim=1)
+        x = in_dtype_of(self, batch("x", x))
+        mean, log_variance = self.encoder(x).chunk(2, dim=1)
         return mean, log_variance.exp()
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean of x given z, (B, ...)."""
-        return self.decoder(z)
+        return self.decoder(in_dtype_of(self, z))
 
     def elbo(self, x: Tensor, *, generator: torch.Generator) -> Tensor:
         """Return an estimate of a lower bound on log p(x), in nats: (B,).
@@ -67,7 +68,7 @@ class VAE(nn.Module):
         Book: eq-vae-marginal, eq-importance.
         Source: Burda et al. 2016, eq. 8.
         """
-        at_least(1, samples=samples)
+        (samples,) = whole(1, samples=samples)
         mean, variance = self.encode(x)
         weights = []
         for _ in range(samples):
@@ -81,10 +82,8 @@ class VAE(nn.Module):
     @torch.no_grad()
     def sample(self, n: int, *, generator: torch.Generator) -> Tensor:
         """Return n samples of x, the decoder's noise included: (n, ...)."""
-        at_least(1, n=n)
-        mean = self.decode(
-            torch.randn(n, self.latent_dim, generator=generator)
-        )
+        (n,) = whole(1, n=n)
+        mean = self.decode(normal((n, self.latent_dim), generator))
         return mean + self.log_std.exp() * _noise(mean, generator)
 
 
@@ -123,4 +122,4 @@ def picture_vae(latent_dim: int = 16, width: int = 284) -> VAE:
 
 
 def _noise(like: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(like.shape, generator=generator).to(like)
+    return normal(like.shape, generator).to(like)

@@ -173,3 +173,17 @@ def test_pre_commit_uses_the_pinned_versions():
             for pin in hook["additional_dependencies"]:
                 package, version = pin.split("==")
                 assert pins()[package] == version
+
+
+def test_scripts_run_where_git_turns_line_ends(tmp_path):
+    tracked_files()  # skips where this is no git checkout
+    turned = ["-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
+    clone = ["git", *turned, "clone", "--quiet", *turned, str(ROOT), "clone"]
+    subprocess.run(clone, cwd=tmp_path, check=True)
+    files = [p for p in (tmp_path / "clone").rglob("*") if p.is_file()]
+    texts = [p.read_bytes() for p in files if ".git" not in p.parts]
+    texts = [text for text in texts if b"\0" not in text]
+    assert len(texts) > 100
+    assert not any(b"\r\n" in text for text in texts)
+    script = tmp_path / "clone" / ".ci" / "run"
+    subprocess.run(["bash", "-n", script], check=True)

@@ -104,7 +104,9 @@ def test_bits_per_dim_of_a_fair_coin():
     assert bits_per_dim(64 * math.log(2), 64) == pytest.approx(1.0)
     assert float(bits_per_dim(torch.tensor(math.log(4)), 2)) == 1.0
     assert bits_per_dim(math.log(2), 1) == 1.0
-    with pytest.raises(ValueError, match="num_dims must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match=r"num_dims must be .* at least 1, got 0"
+    ):
         bits_per_dim(1.0, 0)
 
 
@@ -583,7 +585,7 @@ def test_grey_levels_bad_input(generator):
             lambda x: x, x, levels=n, generator=generator
         ),
     ):
-        with pytest.raises(ValueError, match="levels must be at least 2"):
+        with pytest.raises(ValueError, match=r"levels must be .* at least 2"):
             function(one, 1)
         with pytest.raises(ValueError, match="x must lie on 17 even levels"):
             function(0.03 * one, 17)

@@ -148,7 +148,7 @@ def test_every_parameter_learns(generator):
 def test_draws_have_the_shape_of_the_data(generator):
     model = Flow((1, 8, 8), layers=2, width=8)
     assert model.sample(3, generator=generator).shape == (3, 1, 8, 8)
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"n must be .* at least 1, got 0"):
         model.sample(0, generator=generator)
 
 

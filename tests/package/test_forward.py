@@ -237,11 +237,11 @@ def test_class_probs_bad_input():
     data, labels = torch.ones(3, 2), torch.tensor([0, 1, 1])
     with pytest.raises(ValueError, match="x_t must be"):
         class_probs(torch.ones(1, 3), 1, data, labels, COSINE)
-    with pytest.raises(ValueError, match=r"labels must be an int64 tensor"):
+    with pytest.raises(ValueError, match=r"labels must be an integer tensor"):
         class_probs(data, 1, data, labels[:2], COSINE)
     with pytest.raises(ValueError, match=r"got torch\.float32 of shape"):
         class_probs(data, 1, data, labels.float(), COSINE)
-    with pytest.raises(ValueError, match="got a lowest label of -1"):
+    with pytest.raises(ValueError, match="got -1 to 0"):
         class_probs(data, 1, data, labels - 1, COSINE)
     with pytest.raises(ValueError, match="t must be a single number"):
         class_probs(data, labels + 1, data, labels, COSINE)

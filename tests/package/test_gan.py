@@ -283,10 +283,10 @@ def test_a_regularised_game_comes_near_the_ring(generator):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"steps": 0}, "got steps = 0"),
-        ({"batch_size": 0}, "batch_size = 0, lr"),
-        ({"lr": -1.0}, "lr = -1"),
-        ({"gamma": -0.1}, "gamma must be at least 0, got -0.1"),
+        ({"steps": 0}, "steps must be .* got 0"),
+        ({"batch_size": 0}, "batch_size must be .* got 0"),
+        ({"lr": -1.0}, "lr must be .* got -1"),
+        ({"gamma": -0.1}, "gamma must be .* at least 0, got -0.1"),
     ],
 )
 def test_a_game_refuses_what_makes_no_sense(wrong, words, generator):
@@ -318,5 +318,5 @@ def test_a_game_that_blows_up_says_so(generator):
 
 
 def test_no_samples_cannot_be_drawn(generator):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"n must be .* at least 1, got 0"):
         point_generator().sample(0, generator=generator)

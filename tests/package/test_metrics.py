@@ -118,7 +118,9 @@ def test_real_floor_is_the_distance_of_real_data(generator):
     expected = float((x - y).norm(dim=1).mean()) * (1 / 100 + 1 / 200)
     error = float(floor.std()) / 50**0.5
     assert abs(float(floor.mean()) - expected) < 4 * error
-    with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match=r"repeats must be .* at least 1, got 0"
+    ):
         real_floor(energy_distance, draw, repeats=0)
 
 
@@ -210,7 +212,7 @@ def test_precision_is_a_count_of_balls():
 
 @pytest.mark.parametrize("k", [0, 3])
 def test_precision_needs_fellows(k):
-    with pytest.raises(ValueError, match=f"k = {k}, 3 and 9 rows"):
+    with pytest.raises(ValueError, match=rf"k must be .* {k}\b"):
         precision_recall(torch.zeros(3, 2), torch.zeros(9, 2), k=k)
 
 

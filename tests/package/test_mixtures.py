@@ -398,9 +398,9 @@ def test_kl_to_normal_by_monte_carlo_and_at_the_end(generator):
 
 
 def test_kl_to_normal_wants_a_line():
-    with pytest.raises(ValueError, match="must be 1-D and"):
+    with pytest.raises(ValueError, match="must be 1-D, got"):
         kl_to_normal(eight_modes())
-    with pytest.raises(ValueError, match="got 1-D and 0"):
+    with pytest.raises(ValueError, match=r"variance must be .* got 0"):
         kl_to_normal(two_modes(), 0.0, 0.0)
 
 
@@ -449,19 +449,19 @@ def test_bad_points_are_named(generator):
         mixture.score(torch.tensor([[math.nan, 0.0]]))
     with pytest.raises(ValueError, match="t must be"):
         mixture.optimal_eps(torch.ones(1, 2), 101, SCHEDULE)
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"n must be .* at least 1, got 0"):
         mixture.sample(0, generator=generator)
     for t in (None, "1", 1.0, 101):
         with pytest.raises(ValueError, match="t must be"):
             mixture.bayes_loss(t, SCHEDULE, generator=generator)
     with pytest.raises(
-        ValueError, match="entries of t must be at least 1, got 0"
+        ValueError, match=r"entries of t must be .* at least 1, got 0"
     ):
         mixture.bayes_loss(
             torch.zeros(0).long(), SCHEDULE, generator=generator
         )
     with pytest.raises(ValueError, match="t must be a single number"):
         mixture.noised(torch.tensor([1, 2]), SCHEDULE)
-    with pytest.raises(ValueError, match="n must be at least 2, got 1"):
+    with pytest.raises(ValueError, match=r"n must be .* at least 2, got 1"):
         mixture.bayes_loss(1, SCHEDULE, generator=generator, n=1)
     assert mixture.dim == 2

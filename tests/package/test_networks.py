@@ -1,11 +1,17 @@
 """Networks: shapes, time, and a gradient for every parameter."""
 
+import copy
 import math
+import pickle
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from diffusion_lite.elbo import denoising_loss, elbo_terms, loss_by_time
+from diffusion_lite.flow import Flow, flow_loss
+from diffusion_lite.gan import point_discriminator, point_generator, train_gan
 from diffusion_lite.networks import (
     MLP,
     Attention,
@@ -15,6 +21,10 @@ from diffusion_lite.networks import (
     perceptron,
     time_embedding,
 )
+from diffusion_lite.sampling import ddpm_sample
+from diffusion_lite.schedules import cosine_schedule
+from diffusion_lite.training import last, train
+from diffusion_lite.vae import point_vae, vae_loss
 from mutants import mutant
 
 STEPS = torch.tensor([1, 50, 99, 100])
@@ -231,18 +241,18 @@ def test_bad_input_is_named():
         (lambda: unet()(torch.ones(4, 1, 7, 8), STEPS), "even height"),
         (lambda: unet()(x, STEPS, torch.arange(4)), "got a y, but built wi"),
         (lambda: unet(num_classes=4)(x, STEPS), "got no y, but built with"),
-        (lambda: UNet(width=20), "width must be a multiple of 8, got 20"),
+        (lambda: UNet(width=20), "width must be .* multiple of 8, got 20"),
         (
             lambda: unet(num_classes=4)(x, STEPS, torch.arange(1, 5)),
-            r"y must be an integer tensor \(4,\) of 0..3",
+            r"y must be an integer tensor \(4,\), of 0..3",
         ),
         (
             lambda: unet(num_classes=4)(x, STEPS, torch.arange(2)),
-            r"y must be an integer tensor \(4,\) of 0..3",
+            r"y must be an integer tensor \(4,\), of 0..3",
         ),
         (
             lambda: unet(num_classes=4)(x, STEPS, torch.ones(4)),
-            r"y must be an integer tensor \(4,\) of 0..3",
+            r"y must be an integer tensor \(4,\), of 0..3",
         ),
     ]
     for call, message in cases:
@@ -256,3 +266,104 @@ def test_a_perceptron_has_its_layers(generator):
     assert kinds == [nn.Linear, nn.LeakyReLU] * 2 + [nn.Linear]
     assert net(torch.randn(4, 3, generator=generator)).shape == (4, 5)
     assert isinstance(perceptron(3, 8, 1, 5)[1], nn.SiLU)
+    again = pickle.loads(pickle.dumps(net))
+    x = torch.randn(4, 3, generator=generator)
+    assert torch.equal(again(x.double()), net(x))
+
+
+# ---- other dtypes ----------------------------------------------------------
+
+SCHEDULE = cosine_schedule(6)
+
+
+def as_points(dtype):
+    return torch.linspace(-1, 1, 16).reshape(8, 2).to(dtype)
+
+
+def as_pictures(dtype):
+    return torch.linspace(-1, 1, 512).reshape(8, 1, 8, 8).to(dtype)
+
+
+DENOISERS = {
+    "MLP": (lambda: MLP(width=16), as_points),
+    "U-Net": (lambda: UNet(width=8), as_pictures),
+}
+FAMILIES = {
+    "VAE": (lambda: point_vae(width=8), vae_loss),
+    "flow": (lambda: Flow((2,), 2, 8), flow_loss),
+}
+DTYPES = torch.float64, torch.float32, torch.bfloat16
+OPTIONS = {"steps": 3, "batch_size": 4, "lr": 1e-2}
+
+
+@pytest.mark.parametrize("of_data", DTYPES)
+@pytest.mark.parametrize("of_weights", DTYPES)
+@pytest.mark.parametrize("kind", DENOISERS)
+def test_a_denoiser_may_have_any_dtype(kind, of_weights, of_data, generator):
+    make, data = DENOISERS[kind]
+    torch.manual_seed(0)
+    usual = make()
+    net = copy.deepcopy(usual).to(of_weights)
+    x, t = data(of_data), torch.arange(8)
+    eps_hat = net(x, t)
+    assert eps_hat.dtype == of_data
+    tolerance = 0.1 if torch.bfloat16 in (of_data, of_weights) else 1e-5
+    expected = usual(x.float(), t).to(of_data)
+    torch.testing.assert_close(eps_hat, expected, rtol=0, atol=tolerance)
+    x_0 = last(ddpm_sample(net, x, SCHEDULE, generator=generator))
+    terms = elbo_terms(net, x, SCHEDULE, generator=generator)
+    losses = loss_by_time(net, x, SCHEDULE, generator=generator)
+    for values in (x_0, terms, losses):
+        assert values.isfinite().all()
+    assert x_0.dtype == of_data
+    loss = partial(denoising_loss, schedule=SCHEDULE)
+    state = last(train(net, loss, x, **OPTIONS, generator=generator))
+    assert math.isfinite(state.loss)
+    assert {p.dtype for p in state.ema.parameters()} == {of_weights}
+
+
+@pytest.mark.parametrize("of_data", DTYPES)
+@pytest.mark.parametrize("of_weights", DTYPES)
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_family_may_have_any_dtype(kind, of_weights, of_data, generator):
+    make, loss = FAMILIES[kind]
+    model, x = make().to(of_weights), as_points(of_data)
+    state = last(train(model, loss, x, **OPTIONS, generator=generator))
+    assert math.isfinite(state.loss)
+    samples = {} if kind == "flow" else {"samples": 2, "generator": generator}
+    assert model.log_prob(x, **samples).isfinite().all()
+    drawn = model.sample(3, generator=generator)
+    assert (drawn.shape, drawn.dtype) == ((3, 2), of_weights)
+
+
+@pytest.mark.parametrize("of_data", DTYPES)
+@pytest.mark.parametrize("of_weights", DTYPES)
+def test_a_game_may_have_any_dtype(of_weights, of_data, generator):
+    model = point_generator(2, 8).to(of_weights)
+    discriminator = point_discriminator(8).to(of_weights)
+    x = as_points(of_data)
+    games = train_gan(
+        model, discriminator, x, **OPTIONS, generator=generator, gamma=0.1
+    )
+    assert math.isfinite(last(games).loss)
+    assert model.sample(3, generator=generator).dtype == of_weights
+    assert discriminator(x).dtype == of_weights
+
+
+def test_a_double_network_learns_in_double(generator):
+    seen = []
+
+    def loss(model, x, generator):
+        seen.append(x.dtype)
+        return model(x, torch.ones(len(x)).long()).square().mean()
+
+    net, x = MLP(width=8).double(), as_points(torch.float32)
+    last(train(net, loss, x, **OPTIONS, generator=generator))
+    assert set(seen) == {torch.float64}
+
+
+def test_the_time_is_told_in_float32_whatever_the_network_is():
+    assert time_embedding(torch.tensor([999]), 8).dtype == torch.float32
+    for dim in (3, 0, 2.0):
+        with pytest.raises(ValueError, match="dim must be a whole number"):
+            time_embedding(torch.tensor([1]), dim)

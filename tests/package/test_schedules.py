@@ -285,12 +285,14 @@ def test_T_must_be_a_whole_number(make, T):
 
 
 def test_named_schedules_check_their_own_arguments():
-    with pytest.raises(ValueError, match=r"beta_T must lie .* got 1"):
+    with pytest.raises(ValueError, match=r"beta_T must be .* got 1"):
         linear_schedule(beta_T=1.0)
-    with pytest.raises(ValueError, match=r"beta_1 must lie .* got 0"):
+    with pytest.raises(ValueError, match=r"beta_1 must be .* got 0"):
         linear_schedule(T=100, beta_1=0.0)
-    with pytest.raises(ValueError, match=r"s must be at least 0, got -0\.1"):
+    with pytest.raises(
+        ValueError, match=r"s must be .* at least 0, got -0\.1"
+    ):
         cosine_schedule(s=-0.1)
     for wrong in (0.0, 1.0):
-        with pytest.raises(ValueError, match="beta_max must lie strictly"):
+        with pytest.raises(ValueError, match="beta_max must be a num"):
             cosine_schedule(beta_max=wrong)

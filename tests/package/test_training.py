@@ -2,16 +2,32 @@
 
 import itertools
 import math
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 import torch
 
 from diffusion_lite import training
+from diffusion_lite.checkpoint import long_run
 from diffusion_lite.data import eight_modes
-from diffusion_lite.elbo import denoising_loss, elbo_loss, eps_error
+from diffusion_lite.elbo import (
+    denoising_loss,
+    elbo_loss,
+    elbo_terms,
+    eps_error,
+    loss_by_time,
+)
+from diffusion_lite.flow import Flow, flow_loss
+from diffusion_lite.gan import (
+    jensen_shannon,
+    point_discriminator,
+    point_generator,
+    train_gan,
+)
 from diffusion_lite.networks import MLP, UNet
-from diffusion_lite.schedules import cosine_schedule
+from diffusion_lite.sampling import ddpm_sample
+from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from diffusion_lite.training import (
     last,
     learning_rate,
@@ -20,6 +36,7 @@ from diffusion_lite.training import (
     train,
     update_ema,
 )
+from diffusion_lite.vae import point_vae, vae_loss
 
 SCHEDULE = cosine_schedule(50)
 DATA = eight_modes().sample(256, generator=torch.Generator().manual_seed(3))
@@ -183,10 +200,10 @@ def test_labels_reach_the_model():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "got steps = 0"),
-        ({"batch_size": 0}, "batch_size = 0"),
-        ({"lr": 0.0}, "lr = 0"),
-        ({"lr": math.nan}, "lr = nan"),
+        ({"steps": 0}, "steps must be .* got 0"),
+        ({"batch_size": 0}, "batch_size must be .* got 0"),
+        ({"lr": 0.0}, "lr must be .* got 0"),
+        ({"lr": math.nan}, "lr must be .* got nan"),
         ({"data": (DATA, torch.zeros(3))}, r"with one N; .* shape \(3,\)"),
         ({"data": (DATA, [0] * 256)}, "got .*, list"),
         ({"data": DATA[:0]}, "data must be a batch"),
@@ -242,8 +259,8 @@ def test_what_is_not_finite_stops_with_the_step_before(poison, message):
 @pytest.mark.parametrize(
     ("poison", "given"),
     [
-        (lambda value, _: value.expand(32), r"a Tensor of shape \(32,\)"),
-        (lambda value, _: 0.5, "a float of shape"),
+        (lambda value, _: value.expand(32), r"torch.float32 of shape \(32,\)"),
+        (lambda value, _: 0.5, "float"),
     ],
 )
 def test_a_loss_that_is_no_scalar_is_named(poison, given):
@@ -269,6 +286,127 @@ def test_the_mean_has_the_weights_buffers_too():
     model.running_mean.fill_(3.0)
     update_ema(ema, model, 5)
     assert torch.equal(ema.running_mean, model.running_mean)
+
+
+# ---- whatever the process was told ------------------------------------------
+
+
+@contextmanager
+def default(dtype=None, device=None):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype or before)
+    torch.set_default_device(device)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+        torch.set_default_device(None)
+
+
+@contextmanager
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+STATES = {
+    "no gradients": torch.no_grad,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "float64": lambda: default(torch.float64),
+    "bfloat16": lambda: default(torch.bfloat16),
+    "float16": lambda: default(torch.float16),
+    "another device": lambda: default(device="meta"),
+    "deterministic": deterministic,
+}
+
+
+def flow_run():
+    return train(Flow((2,), 2, 8), flow_loss, DATA, **small())
+
+
+def vae_run():
+    return train(point_vae(width=8), vae_loss, DATA, **small())
+
+
+def gan_run():
+    player, opponent = point_generator(2, 8), point_discriminator(8)
+    return train_gan(player, opponent, DATA, gamma=0.1, **small())
+
+
+def small():
+    generator = torch.Generator().manual_seed(2)
+    return {"steps": 4, "batch_size": 8, "lr": 1e-2, "generator": generator}
+
+
+def made(start):
+    """Start a run with a new model of one seed; the state is not yet told."""
+    torch.manual_seed(1)
+    return start()
+
+
+RUNS = {
+    "denoiser": lambda: run(mlp(), steps=4),
+    "flow": flow_run,
+    "VAE": vae_run,
+    "GAN": gan_run,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("kind", RUNS)
+def test_what_the_process_was_told_changes_no_training(kind, state):
+    usual = last(made(RUNS[kind]))
+    states = made(RUNS[kind])  # begun before it was told, and led on after
+    with STATES[state]():
+        told = last(states)
+        assert torch.is_grad_enabled() == (
+            state not in ("no gradients", "inference")
+        )
+    assert same_weights(told.model, usual.model)
+    assert same_weights(told.ema, usual.ema)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_run_may_begin_under_any_of_it(state, tmp_path):
+    usual, models = last(run(mlp(), steps=4)), [mlp(), mlp()]
+    with STATES[state]():
+        told = last(run(models[0], steps=4))
+        options = small() | {"batch_size": 32}
+        path = tmp_path / "run"
+        saved = last(long_run(path, models[1], LOSS, DATA, **options))
+    assert same_weights(told.model, usual.model)
+    assert same_weights(saved.ema, usual.ema)
+    assert not told.ema.first.weight.is_inference()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_it_changes_no_sample_and_no_term_of_the_bound(state):
+    mixture, other = eight_modes(), eight_modes(0.3)
+
+    def measured():
+        g = torch.Generator().manual_seed(0)
+        schedule = linear_schedule(6)
+        eps_model = partial(mixture.optimal_eps, schedule=schedule)
+        x_T = DATA[:8]
+        return [
+            mixture.sample(5, generator=g),
+            last(ddpm_sample(eps_model, x_T, schedule, generator=g)),
+            elbo_terms(eps_model, x_T, schedule, generator=g),
+            loss_by_time(eps_model, x_T, schedule, generator=g),
+            jensen_shannon(mixture, other, generator=g, n=50),
+            cosine_schedule(8).alpha_bar,
+            *mixture.bayes_loss(3, schedule, generator=g, n=20),
+        ]
+
+    usual = measured()
+    with STATES[state]():
+        told = measured()
+    for a, b in zip(usual, told, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 # ---- any one loss -----------------------------------------------------------

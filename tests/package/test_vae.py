@@ -255,12 +255,14 @@ def test_the_bound_stays_below_the_laws_own_likelihood(generator):
 
 
 def test_no_samples_cannot_be_drawn(generator):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"n must be .* at least 1, got 0"):
         point_vae().sample(0, generator=generator)
 
 
 def test_an_estimate_needs_a_sample(generator):
-    with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
+    with pytest.raises(
+        ValueError, match=r"samples must be .* at least 1, got 0"
+    ):
         small().log_prob(torch.zeros(3, 2), samples=0, generator=generator)
 
 
