@@ -33,7 +33,7 @@ PYTHON = (sys.executable, "-P")
 SCRATCH_SIZE = 256 * 2**20
 FILE_SIZE = 16 * 2**20
 FILES = 64
-PROCESSES = 6
+PROCESSES = 12
 """How many there may be at once, bubblewrap's own two included."""
 
 THREADS = 200

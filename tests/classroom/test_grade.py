@@ -737,7 +737,7 @@ def attack(name, targets, **settings):
             "eats",
             "RuntimeError: below 5 GB: True, files below 2 GB: True",
         ),
-        ("forks", "It was stopped: more than 6 processes at once."),
+        ("forks", "It was stopped: more than 12 processes at once."),
     ],
     ids=lambda text: text.split()[0],
 )

@@ -84,6 +84,7 @@ def told(out):
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gbk", "ascii", "cp1252", "utf-8"])
 def test_whatever_students_are_called_all_are_graded(tmp_path, encoding):
     for name in NAMES:
@@ -154,6 +155,7 @@ LINES = {
 }
 
 
+@pytest.mark.slow
 def test_whatever_is_handed_in_all_are_graded(odd, tmp_path, capsys):
     sub, due = odd
     for name, make in {
@@ -206,6 +208,7 @@ def test_what_may_not_be_read_is_a_line(tmp_path, monkeypatch):
     assert faults == ["The folder cannot be read: Permission denied.", ""]
 
 
+@pytest.mark.slow
 def test_a_notebook_that_vanishes_costs_only_itself(tmp_path, capsys):
     room = grade.Class(
         hand_in(tmp_path / "sub", "ada").parent.parent, tmp_path / "out"
@@ -241,6 +244,7 @@ def test_results_that_cannot_be_written_are_told_at_once(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_if_nobody_reads_the_progress_all_are_graded(tmp_path):
     for number in range(4):
         hand_in(tmp_path / "sub", f"s{number}")

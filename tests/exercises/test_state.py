@@ -104,6 +104,7 @@ def due():
     return solutions, wrong, verdicts(solutions, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", STATES)
 def test_a_verdict_does_not_depend_on_what_a_notebook_set(state, due):
     solutions, wrong, expected = due
