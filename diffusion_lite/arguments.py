@@ -106,7 +106,7 @@ def _index(x: object) -> int | None:
     if isinstance(x, bool) or getattr(x, "dtype", None) == torch.bool:
         return None
     try:
-        return operator.index(x)  # type: ignore[arg-type]
+        return operator.index(x)  # type: ignore[arg-type]  # so it is asked
     except (TypeError, RuntimeError):
         return None
 

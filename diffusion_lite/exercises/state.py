@@ -77,6 +77,7 @@ def no_error(filters: list[Any]) -> list[Any]:
 def set_filters(filters: list[Any]) -> None:
     """Let warnings go through other filters."""
     warnings.resetwarnings()  # which also forgets what was shown
+    # A list in truth, and a mere sequence for typeshed.
     warnings.filters[:] = filters  # type: ignore[index]
 
 

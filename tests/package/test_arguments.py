@@ -226,19 +226,6 @@ def same(a, b):
     torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
-@pytest.mark.filterwarnings("ignore:.*x_T is not noise yet")
-@pytest.mark.filterwarnings("ignore:To copy construct")
-@pytest.mark.parametrize("name", WHOLE_NUMBERS)
-def test_a_whole_number_may_be_pythons_numpys_or_torchs(name):
-    call = WHOLE_NUMBERS[name]
-    for n in ARE_2:
-        same(call(n), call(2))
-    for wrong in NOT_WHOLE:
-        with pytest.raises(ValueError, match=" must be ") as error:
-            call(wrong)
-        assert "got" in str(error.value)
-
-
 # Each takes the number a half, of whatever kind.
 NUMBERS = {
     "s": lambda x: cosine_schedule(4, s=x).alpha_bar,
@@ -301,14 +288,28 @@ NO_NUMBERS = [
 
 @pytest.mark.filterwarnings("ignore:.*x_T is not noise yet")
 @pytest.mark.filterwarnings("ignore:To copy construct")
-@pytest.mark.parametrize("name", NUMBERS)
-def test_a_number_may_be_pythons_numpys_or_torchs(name):
-    call = NUMBERS[name]
-    for x in ARE_HALF:
-        same(call(x), call(0.5))
-    for wrong in NO_NUMBERS:
-        with pytest.raises(ValueError, match=" must be a number") as error:
-            call(wrong)
+@pytest.mark.parametrize(
+    ("call", "usual", "kinds", "wrong", "words"),
+    [
+        *[
+            (call, 2, ARE_2, NOT_WHOLE, " must be ")
+            for call in WHOLE_NUMBERS.values()
+        ],
+        *[
+            (call, 0.5, ARE_HALF, NO_NUMBERS, " must be a number")
+            for call in NUMBERS.values()
+        ],
+    ],
+    ids=[*WHOLE_NUMBERS, *NUMBERS],
+)
+def test_a_number_may_be_pythons_numpys_or_torchs(
+    call, usual, kinds, wrong, words
+):
+    for x in kinds:
+        same(call(x), call(usual))
+    for x in wrong:
+        with pytest.raises(ValueError, match=words) as error:
+            call(x)
         assert "got" in str(error.value)
 
 
