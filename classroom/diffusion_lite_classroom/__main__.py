@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--seconds",
         type=number(int, 1, 86_400, "seconds"),
         default=300,
-        help="how long a notebook may compute, checks and all (300)",
+        help="how long a notebook's cells may compute, each time (300)",
     )
     command.add_argument(
         "--memory",

@@ -27,6 +27,7 @@ from diffusion_lite import exercises
 from diffusion_lite.exercises.state import PATIENCE
 from diffusion_lite_classroom import report
 from diffusion_lite_classroom.examine import (
+    SPANS,
     Settings,
     Unreadable,
     examine_into,
@@ -41,8 +42,8 @@ PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 MOST_NOTEBOOKS = 20
 """How many notebooks of one student are graded."""
 
-GRACE = 180
-"""How many seconds longer than its notebook a grading process may live."""
+GRACE = 300
+"""How many seconds a grading process may need besides its notebook's."""
 
 NOT_DONE = "It could not be graded. Run the grader again, or look yourself."
 
@@ -243,8 +244,8 @@ class Class:
                     each, core = waiting.pop(), free.pop()
                     given = (self.record(each), each.path, settings, core)
                     process = context.Process(target=examine_into, args=given)
-                    most = PATIENCE * settings.seconds + GRACE
-                    end = time.monotonic() + most
+                    most = (SPANS + 2) * settings.seconds + GRACE
+                    end = time.monotonic() + PATIENCE * most
                     with uninterrupted():
                         process.start()
                         running[process.sentinel] = process, each, core, end

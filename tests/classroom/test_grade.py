@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -596,6 +596,42 @@ def test_a_cell_that_does_not_end_is_left_out(monkeypatch):
     ]
 
 
+TIMES = {
+    "all of it": ([":", "while True: pass"], 3, True),
+    "all of it, first": (["while True: pass", ":"], 3, True),
+    "again and again": ([":", *["while True: pass"] * 8], 2, True),
+    "a part": ([":", "import time; time.sleep(0.5)"], 1, True),
+    "less than a start": ([":"], 1, True),
+    "before all": (["while True: pass"] * 8 + [":"], 1, None),
+}
+"""Cells, seconds, and whether the answer is right, or None: unchecked."""
+
+QUICK = (
+    "import math\nfrom diffusion_lite.exercises import check\n"
+    "def left_after(T):\n"
+    "    b = [1e-4 + i * 0.0199 / (T - 1) for i in range(T)]\n"
+    "    return math.prod(1 - x for x in b)\n"
+    "check('forward-3', left_after)"
+)
+
+
+@SHUT_IN
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TIMES)
+def test_what_is_handed_in_before_the_time_is_up_is_checked(kind):
+    given, seconds, right = TIMES[kind]
+    given = [QUICK if cell[0] == ":" else cell for cell in given]
+    settings = replace(SETTINGS, seconds=seconds)
+    record = examined(*given, settings=settings)
+    mark = record.marks[2]
+    assert mark.passed is bool(right), mark
+    assert (mark.message == examine.UNCHECKED) is (right is None)
+    endless = [k for k, cell in enumerate(given, 1) if cell[:5] == "while"]
+    told = [f"Code cell {k}: {examine.LATE}" for k in endless]
+    assert record.notes == told[: len(record.notes)]
+    assert bool(record.notes) is bool(endless)
+
+
 @SHUT_IN
 def test_what_works_in_a_lab_works_or_says_why_not():
     cells = {
@@ -840,7 +876,7 @@ def below(pid):
 def test_of_a_notebook_that_is_over_nothing_is_left():
     cells = hostile.cells("lingers", [])
     with examine.Worker(SETTINGS) as worker:
-        worker.run(cells, [], 60.0)
+        worker.run(cells, [])
         scratch = Path(worker.scratch.name)
         assert list(scratch.iterdir()) == []  # it is mounted elsewhere
         inside = below(worker.process.pid)
