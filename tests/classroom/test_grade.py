@@ -1,5 +1,6 @@
 """Grading a class: right is right, wrong is wrong, and nobody is harmed."""
 
+import contextlib
 import csv
 import inspect
 import json
@@ -1002,7 +1003,7 @@ def test_stopped_while_a_process_starts_it_leaves_none(tmp_path, monkeypatch):
     sub = tmp_path / "sub"
     hand_in(sub, "ada", "01_forward.ipynb", notebook("while True:\n    pass"))
     with pytest.raises(KeyboardInterrupt):
-        grade.Class(sub, tmp_path / "out").grade(SETTINGS)
+        grade.Class(sub, tmp_path / "out", SETTINGS).grade()
     ours = signal.default_int_handler
     assert signal.signal(signal.SIGINT, usual) is ours  # as it was
     (process,) = started
@@ -1037,7 +1038,6 @@ def test_a_page_holds_no_html():
         b"[" * 10**6,
         b'{"cells": 3}',
         b'{"cells": [3]}',
-        b'{"cells": [{"cell_type": "code"}]}',
         b'{"cells": [{"cell_type": "code", "source": 3}]}',
         b'{"cells": [{"cell_type": "code", "source": [3]}]}',
         b'{"worksheets": [{"cells": []}]}',
@@ -1053,7 +1053,8 @@ def test_a_notebook_is_about_the_chapters_that_it_names():
     about = examine.exercises_of
     assert about("x.ipynb", ['check("elbo-2", f)'])[0] == "elbo-1"
     assert about("06_GAN.ipynb", ["pass"])[0] == "gan-1"
-    assert about("x.ipynb", ["pass"]) == []
+    assert about("x.ipynb", ["check(f'gan-{1}', f)"])[0] == "gan-1"
+    assert about("x.ipynb", ["pass", "gan-1"]) == []
     record = examined("pass")
     assert "No exercise" in record.notes[0]
 
@@ -1061,15 +1062,23 @@ def test_a_notebook_is_about_the_chapters_that_it_names():
 def test_without_students_the_layout_is_told(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sandbox, "missing", str)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "sub").mkdir()
-    told = []
-    for folder in ("sub", "none", "."):
-        monkeypatch.setattr(sys, "argv", ["x", folder])
-        assert __main__.main() == 2
-        told.append(capsys.readouterr().err)
-    assert "SUBMISSIONS/<student>/*.ipynb" in told[0]
-    assert "No such file" in told[1]
-    assert "cannot go into" in told[2]
+    hand_in(Path("sub"), "ada", "1.pdf", b"")
+    given = {
+        ("nothing",): "there is no folder nothing: expected a folder for each",
+        ("sub/ada/1.pdf",): "there is no folder sub/ada/1.pdf: expected",
+        (os.fsdecode(b"\xff"),): "there is no folder \ufffd: expected",
+        ("",): "submissions: give a folder, not ''",
+        ("sub", "--out", ""): "--out: give a folder, not ''",
+        ("sub",): "there is no notebook in sub: expected a folder for each",
+        (".",): "results cannot go into . itself",
+    }
+    for words, told in given.items():
+        monkeypatch.setattr(sys, "argv", ["x", *words])
+        with contextlib.suppress(SystemExit):
+            assert __main__.main() == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["sub"]
 
 
