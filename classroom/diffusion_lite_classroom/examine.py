@@ -43,7 +43,7 @@ SPANS = 2
 NO_EXERCISE = 'No exercise is in it: no line like check("forward-1", answer).'
 NOT_HANDED_IN = "Not handed in."
 LATE = "It did not end in time, and was stopped."
-UNCHECKED = "Not checked: too much hangs or ends the process before it."
+UNCHECKED = "Not checked: what comes before takes too long, or ends it all."
 
 SOLUTION = "### BEGIN SOLUTION"
 FULL_LAB = (

@@ -124,9 +124,9 @@ def odd(tmp_path):
         "picture": (b"\x89PNG\r\n\x1a\n", NONE),
         "format 3": (b'{"worksheets": [{"cells": []}], "nbformat": 3}', NONE),
         "large": (b" " * (100 * 2**20), "It is larger than 20 MB"),
-        "no source": (
-            b'{"cells": [{"cell_type": "code", "source": null},'
-            b'{"cell_type": "code"}]}',
+        "no source": (b'{"cells": [{"cell_type": "code"}]}', DONE),
+        "null": (
+            b'{"cells": [{"cell_type": "code", "source": null}]}',
             DONE,
         ),
         "long": (
