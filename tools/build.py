@@ -43,6 +43,7 @@ IMPORT = re.compile(
     r"from (diffusion_lite|experiments) import (\([\w\s,]+\)|[\w ,]+)"
     r"|(diffusion_lite|experiments)\.([\w.]+)"
 )
+OPENED = re.compile(r"[\"']\.\./(experiments/[^\"']+)[\"']")
 LISTED = re.compile(r"\b(?:root|file): *([^\s#,}]+)")
 ENVIRONMENT = {
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's line on stderr
@@ -199,8 +200,9 @@ def pages(root: Path) -> list[Path]:
 
 
 def imports(page: Path, root: Path) -> list[Path]:
-    """Return requirements.txt and every module that a page leads to."""
-    found: set[Path] = set()
+    """Return requirements.txt, and every module and file a page leads to."""
+    named = (root / name for name in OPENED.findall(code(page)))
+    found = {file for file in named if file.is_file()}
     waiting = [page]
     while waiting:
         for name in _names(code(waiting.pop())):

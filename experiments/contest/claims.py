@@ -55,7 +55,8 @@ def claim_about_losses(rows: list[dict]) -> Claim:
     return Claim(
         "A GAN's loss does not say how good its samples are, a diffusion "
         "loss does.",
-        f"rank correlation with distance, ring and digits: {'; '.join(found)}",
+        "within a training, rank correlation with the distance on ring and "
+        f"digits: {'; '.join(found)}",
         f"better than a clock: {_all_of(more)}; worse: {_all_of(less)}",
     )
 
@@ -119,7 +120,7 @@ def claim_about_quality(rows: list[dict]) -> Claim:
     }
     words = {"diffusion": "true", "gan-r1": "wrong", None: "not decided"}
     return Claim(
-        "Diffusion models beat GANs.",
+        "Diffusion models beat GANs, by a distance.",
         "; ".join(f"{by}: {each.verdict}" for by, each in found.items()),
         "; ".join(
             f"{words[each.winner]} on the {by}" for by, each in found.items()

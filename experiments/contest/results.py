@@ -267,11 +267,16 @@ class Comparison:
         return f"{NAMES[self.winner]} is better than {NAMES[loser]}"
 
     def sentence(self, title: str) -> str:
-        """The verdict with its numbers, for a measure of that title."""
+        """The verdict with its numbers, the better one's first."""
         first, second = (f"{mean:.2g}" for mean in self.means)
+        apart = self.in_words
+        if self.winner is not None:
+            apart = apart.lstrip("-")
+        if self.winner == self.names[1]:
+            first, second = second, first
         return (
             f"{title}: {self.verdict} ({first} against {second}; the "
-            f"difference is {self.in_words})."
+            f"difference is {apart})."
         )
 
     @property

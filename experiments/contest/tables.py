@@ -26,9 +26,11 @@ ELSEWHERE = [  # claims that other chapters have measured
         "half true: it is a minimisation, and not a game",
     ),
     Claim(
-        "Its latent has the size of the picture, unlike in other families.",
+        "A diffusion model's latent has the size of the picture, unlike in "
+        "other families.",
         "chapter 7: the sizes, read from the modules",
-        "true of GAN and VAE; a flow's is as large",
+        "half true: those of a GAN and a VAE may be smaller, a flow's is as "
+        "large",
     ),
     Claim(
         "It imitates a simple process, where a GAN searches blindly.",

@@ -118,6 +118,14 @@ def test_an_experiment_counts_with_its_table(book):
     ]
 
 
+def test_a_file_that_a_page_opens_counts(book):
+    page = book / "book" / "01_top.md"
+    page.write_text('load_file("../experiments/long/results.csv")\n')
+    assert imported(book, "book/01_top.md")[1:] == [
+        "experiments/long/results.csv"
+    ]
+
+
 def execute(root):
     """Put both labs into the cache, as if they had been executed."""
     cache = get_cache(root / "_build" / ".jupyter_cache")
