@@ -44,6 +44,16 @@ def batch_shape(name: str, x: Tensor) -> Tensor:
     return x
 
 
+def rows(name: str, x: Tensor, *shape: int) -> Tensor:
+    """Return x if it is a batch (B, *shape), where -1 stands for any size."""
+    got = tuple(batch_shape(name, x).shape)
+    fits = [n in (-1, m) for n, m in zip(shape, got[1:], strict=False)]
+    if len(got) != 1 + len(shape) or not all(fits):
+        want = ", ".join("any" if n == -1 else str(n) for n in shape)
+        raise ValueError(f"{name} must be (B, {want}), got {got}")
+    return x
+
+
 def same_shape(name_1: str, x_1: Tensor, name_2: str, x_2: Tensor) -> None:
     """Check that both are batches, and of one shape."""
     batch_shape(name_1, x_1)
@@ -84,14 +94,18 @@ def one_step(t: int | Tensor, lowest: int, highest: int) -> int:
     return int(steps)
 
 
-def whole(lowest: int, multiple: int = 1, /, **values: Any) -> list[int]:
-    """Return the values as ints, if they are whole and not below the lowest.
+def whole(
+    lowest: int, multiple: int = 1, highest: int = 2**31, /, **values: Any
+) -> list[int]:
+    """Return the values as ints, if they are whole and within the bounds.
 
     Each has its name, and must be a multiple of what is asked for.
     """
     of = f" and a multiple of {multiple}" if multiple > 1 else ""
     for name, value in values.items():
         number = _index(value)
+        if number is not None and number > highest:
+            raise ValueError(f"{name} must be at most {highest}, got {number}")
         if number is None or number < lowest or number % multiple:
             raise ValueError(
                 f"{name} must be a whole number, at least {lowest}{of}, "
@@ -129,6 +143,8 @@ def _reals(
     for name, value in values.items():
         single = getattr(value, "shape", None) == ()
         x = value.item() if single else value
+        if single and value.dtype.itemsize < 8:  # 0.01 is meant by 0.0099999
+            x = float(f"{x:.7g}") if isinstance(x, float) else x
         real = isinstance(x, Real) and not isinstance(x, bool)
         if not real or not fits(x):
             raise ValueError(

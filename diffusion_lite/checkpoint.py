@@ -6,14 +6,17 @@ Around ``train`` for who needs it: it takes the very same steps.
 import hashlib
 import json
 import os
+import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
+from types import BuiltinFunctionType, CodeType, EllipsisType, FunctionType
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, distributed, nn
 
+from diffusion_lite.arguments import described
 from diffusion_lite.schedules import Schedule
 from diffusion_lite.training import (
     TrainingState,
@@ -32,22 +36,14 @@ from diffusion_lite.training import (
     training_steps,
 )
 
-FORMAT = "diffusion_lite checkpoint 3"
+FORMAT = "diffusion_lite checkpoint 4"
 SAVE_EVERY = 1000
 # Variables of the environment that make products of float32 less precise.
 PRECISION = "NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE"
+PLAIN = bool, int, float, complex, str, bytes, EllipsisType, Path, torch.dtype
 
-
-@dataclass(frozen=True)
-class Run:
-    """What makes a run this run: a checkpoint of another is refused."""
-
-    steps: int
-    batch_size: int
-    lr: float
-    loss: str  # the function's name, and what it was given
-    data: str  # a hash
-    precision: str  # of float32 products, where torch or the machine lowers it
+Run = dict[str, Any]
+"""What makes a run this run: a checkpoint of another is refused."""
 
 
 def long_run(
@@ -64,29 +60,36 @@ def long_run(
     """Train with a checkpoint; yield where the run stands, then each step.
 
     If there is a checkpoint, the run goes on from it as if it had not
-    stopped: on the CPU, with as many threads, bit for bit, where all that is
-    random comes from the generator. A run that is done is yielded once. It
-    is saved every SAVE_EVERY steps and when the run ends, whether it is done,
-    left, or stopped by Ctrl-C, which waits for the end of a step; before the
-    first step, that it can be saved is tried. Model and data are moved to
-    ``device()``. Under ``torchrun`` each process evaluates the model on its
-    share of every batch, if all that the loss does with it is to call it.
+    stopped: on the CPU, with as many threads and the same versions, bit for
+    bit, where all that is random comes from the generator, and all that a
+    step leaves behind lies in weights and buffers: attributes are not saved.
+    Another loss, model or data is refused: of a model its layers count, of a
+    function its code and what it was given, not what it looks up by name. A
+    run that is done is yielded once. It is saved every SAVE_EVERY steps and
+    when it ends: done, closed, failed, or stopped by Ctrl-C, which waits for
+    the end of a step. (After a ``break``, close an iterator that has a name.)
+    Before the first step, that it can be saved is tried. Model and data are
+    moved to ``device()``. Under ``torchrun`` each process evaluates the model
+    on its share of every batch, if all that the loss does with it is to call
+    it.
 
     Raises:
         FloatingPointError: as ``train``.
         OSError: the checkpoint cannot be read or written.
     """
     options = checked_options(loss, steps, batch_size, lr, generator)
-    data = checked_data(data, model)
-    run = Run(*options, _describe(loss), _hash(*data), _precision())
-    _join_processes(run.batch_size)
     path = Path(path).expanduser().resolve()
-    state = start(model.to(device()))
+    state = start(model, place=device())
+    data = checked_data(data, model)
+    run: Run = dict(zip(("steps", "batch_size", "lr"), options, strict=True))
+    run |= {"loss": _described(loss), "data": _hash(*data)}
+    run |= {"model": _model(model), "precision": _precision()}
+    _join_processes(run["batch_size"])
     _start_moments(state.optimizer)
     if path.exists():
         load_checkpoint(path, state, run, generator)
-    if state.step < run.steps and _rank() == 0:
-        with _written(path, _content(state, run, generator)):
+    if state.step < run["steps"] and _rank() == 0:
+        with _written(path, _content(state, run, generator.get_state())):
             pass  # that it can be
     data = tuple(x.to(device()) for x in data)
     return _saved_steps(path, state, run, loss, data, generator)
@@ -100,27 +103,23 @@ def _saved_steps(
     data: tuple[Tensor, ...],
     generator: torch.Generator,
 ) -> Iterator[TrainingState]:
-    arguments = data, run.steps, run.batch_size, run.lr, generator
-    saved = state.step
-
-    def save() -> None:
-        if state.step > saved:
-            save_checkpoint(path, state, run, generator)
-
+    arguments = run["steps"], run["batch_size"], run["lr"], generator
+    saved, random = state.step, generator.get_state()
     try:
         yield state
         with _shared(loss, state.model, generator) as shared_loss:
-            steps = training_steps(state, shared_loss, *arguments)
-            while state.step < run.steps:
+            steps = training_steps(state, shared_loss, data, *arguments)
+            while state.step < run["steps"]:
                 with _whole_step():
                     next(steps)
+                    random = generator.get_state()
                 if state.step % SAVE_EVERY == 0:
-                    save()
+                    save_checkpoint(path, state, run, random)
+                    saved = state.step
                 yield state
-    except (KeyboardInterrupt, GeneratorExit):
-        save()
-        raise
-    save()
+    finally:  # whatever it was that ended it
+        if state.step > saved:
+            save_checkpoint(path, state, run, random)
 
 
 @contextmanager
@@ -140,39 +139,39 @@ def _whole_step() -> Iterator[None]:
 
 
 def save_checkpoint(
-    path: str | Path,
-    state: TrainingState,
-    run: Run,
-    generator: torch.Generator,
+    path: Path, state: TrainingState, run: Run, random: Tensor
 ) -> None:
     """Write the state to a safetensors file, whole or not at all.
 
     The file is written beside its place and then moved there: a full disk
-    or a crash leaves the old checkpoint as it was. Of several processes,
-    the first one writes. Before the first step there is nothing to write.
+    or a crash leaves the old checkpoint as it was. A checkpoint of a later
+    step of the run stays. Of several processes, the first one writes.
+    ``random`` is the generator's state after the step.
 
     Raises:
         OSError: the file cannot be written.
     """
-    if state.step > 0 and _rank() == 0:
-        with _written(Path(path), _content(state, run, generator)) as part:
+    with suppress(OSError, ValueError):
+        about = _read(path)[1]
+        if about["run"] == json.dumps(run) and int(about["step"]) > state.step:
+            return
+    if _rank() == 0:
+        with _written(path, _content(state, run, random)) as part:
             part.replace(path)
 
 
-def _content(
-    state: TrainingState, run: Run, generator: torch.Generator
-) -> bytes:
-    tensors = {
-        k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for k, v in _tensors(state, generator).items()
-    }  # each a copy: of weights that are shared the file has each one's
-    about = {"format": FORMAT, "run": json.dumps(asdict(run))}
-    about |= {"step": str(state.step), "loss": repr(state.loss)}
-    about["sha256"] = _digest(tensors, about)
+def _content(state: TrainingState, run: Run, random: Tensor) -> bytes:
     try:
+        tensors = {
+            k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for k, v in _tensors(state, random).items()
+        }
+        about = {"format": FORMAT, "run": json.dumps(run)}
+        about |= {"step": str(state.step), "loss": repr(state.loss)}
+        about["sha256"] = _digest(tensors, about)
         return to_bytes(tensors, about)
     except Exception as error:  # it raises whatever is under it
-        raise ValueError(f"no file can hold this run: {error}") from error
+        raise ValueError(f"no file can hold this model: {error}") from error
 
 
 @contextmanager
@@ -181,11 +180,11 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
 
     To be moved there, so that what is there changes at once or not at all.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{secrets.token_hex(8)}.part")  # nobody's yet
     if not part.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {part.parent}")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -195,10 +194,7 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
 
 
 def load_checkpoint(
-    path: str | Path,
-    state: TrainingState,
-    run: Run,
-    generator: torch.Generator,
+    path: Path, state: TrainingState, run: Run, generator: torch.Generator
 ) -> None:
     """Bring state and generator to where the checkpoint was saved.
 
@@ -207,31 +203,43 @@ def load_checkpoint(
     Raises:
         OSError: the file cannot be read.
     """
-    saved, about = _read(Path(path))
-    _check_same_run(run, json.loads(about["run"]), path)
-    live = _tensors(state, generator)
-    _check_same_model(live, saved, path)
+    saved, about = _read(path)
+    live = _tensors(state, generator.get_state())
+    had = json.loads(about["run"]) | {k: _form(x) for k, x in saved.items()}
+    has = run | {k: _form(x) for k, x in live.items()}
+    other = [
+        f"{key} was {had.get(key, 'missing')}, now {has.get(key, 'missing')}"
+        for key in dict.fromkeys([*has, *sorted(had)])
+        if has.get(key) != had.get(key)
+    ]
+    if other:
+        raise ValueError(f"{path} is of another run: {'; '.join(other[:4])}")
     generator.set_state(saved.pop("generator"))
     state.step, state.loss = int(about["step"]), float(about["loss"])
     with torch.inference_mode(False), torch.no_grad():
         for name, value in saved.items():
             live[name].copy_(value)
+        buffers = zip(state.model.buffers(), state.ema.buffers(), strict=True)
+        for buffer, kept in buffers:
+            buffer.copy_(kept)
 
 
-def _tensors(
-    state: TrainingState, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """Return all that a run goes on from; but for the generator, live."""
-    tensors = {"generator": generator.get_state()}
-    for name, module in (("model", state.model), ("ema", state.ema)):
-        for key, value in module.state_dict().items():
-            tensors[f"{name}.{key}"] = value
+def _tensors(state: TrainingState, random: Tensor) -> dict[str, Tensor]:
+    """Return all that a run goes on from; but for the generator's, live.
+
+    The buffers are those that the mean has: after a step they are the
+    model's, and a forward that fails has not changed them.
+    """
+    tensors = {"generator": random}
     for name, p in state.model.named_parameters():
+        tensors[f"model.{name}"] = p
         for key, value in state.optimizer.state[p].items():
             tensors[f"adam.{name}.{key}"] = value
-    for name, x in tensors.items():
+    ema = state.ema
+    for name, x in (*ema.state_dict().items(), *ema.named_buffers()):
         if not isinstance(x, Tensor):
-            raise ValueError(f"no file can hold {name}: it is no tensor")
+            raise ValueError(f"{name} is no tensor")
+        tensors[f"ema.{name}"] = x
     return tensors
 
 
@@ -256,6 +264,10 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     It is read whole and closed: a mapped file could not be replaced, on
     Windows, and would change under the run.
     """
+    if not path.is_file():  # a pipe would wait for ever
+        raise OSError(
+            f"{path} is a directory, or another thing that is no file"
+        )
     content = path.read_bytes()
     try:
         tensors = from_bytes(content)
@@ -272,63 +284,56 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, about
 
 
-def _check_same_run(
-    run: Run, saved: dict[str, object], path: str | Path
-) -> None:
-    other = [
-        f"{key} was {saved.get(key)}, now {value}"
-        for key, value in asdict(run).items()
-        if saved.get(key) != value
-    ]
-    if other:
-        raise ValueError(f"{path} is of another run: {'; '.join(other)}")
-
-
-def _check_same_model(
-    live: dict[str, Tensor], saved: dict[str, Tensor], path: str | Path
-) -> None:
-    have, read = (
-        {key: _form(value) for key, value in each.items()}
-        for each in (live, saved)
-    )
-    for key in have | read:
-        if have.get(key) != read.get(key):
-            raise ValueError(
-                f"{path} is of another model: {key} is "
-                f"{read.get(key, 'missing')} in the file, "
-                f"{have.get(key, 'missing')} in the model"
-            )
-
-
 def _form(x: Tensor) -> str:
     return f"{tuple(x.shape)} {x.dtype}".replace(" torch.float32", "")
 
 
-def _describe(given: object) -> str:
+def _model(model: nn.Module) -> str:
+    """Return what a model is made of, but for what its tensors hold."""
+    modes = [m.training for m in model.modules()]
+    learn = [p.requires_grad for p in model.parameters()]
+    words = _hash(words=(repr(model), modes, learn))
+    return f"{type(model).__name__} {words}"
+
+
+def _described(given: object) -> str:
     """Return a loss in words that are the same in every session."""
-    given = _parts(given)
-    if isinstance(given, partial):
-        words = [f"{k}={_describe(v)}" for k, v in given.keywords.items()]
-        words = [*map(_describe, given.args), *words]
-        return f"{_describe(given.func)}({', '.join(words)})"
-    if isinstance(given, list | tuple):
-        return f"[{', '.join(map(_describe, given))}]"
+    if isinstance(given, np.ndarray | np.generic):
+        given = given.tolist()
+    if given is None or isinstance(given, PLAIN):
+        return repr(given)
     if isinstance(given, Tensor):
         return f"Tensor {_hash(given)}"
-    if isinstance(given, bool | int | float | str | torch.dtype | None):
-        return repr(given)
-    return getattr(given, "__qualname__", type(given).__qualname__)
-
-
-def _parts(given: object) -> object:
-    """Return what a thing is made of, where that can be told."""
-    if isinstance(given, Schedule):
-        return Schedule.__name__, given.beta
     if isinstance(given, nn.Module):
-        return type(given).__name__, *given.state_dict().values()
-    if isinstance(given, np.ndarray | np.generic):
-        return given.tolist()
-    return list(given.items()) if isinstance(given, dict) else given
+        return f"{_model(given)} {_hash(*given.state_dict().values())}"
+    named = given.func if isinstance(given, partial) else given
+    name = getattr(named, "__qualname__", type(named).__name__)
+    if isinstance(given, type | BuiltinFunctionType):
+        return name
+    return f"{name} {_hash(words=[*map(_described, _parts(given))])}"
+
+
+def _parts(given: object) -> Iterable[object]:
+    """Return what a part of a loss was given, and its code if it has one."""
+    if isinstance(given, partial):
+        return given.func, given.args, given.keywords
+    if isinstance(given, FunctionType):
+        cells = [cell.cell_contents for cell in given.__closure__ or ()]
+        return given.__code__, given.__defaults__, given.__kwdefaults__, *cells
+    if isinstance(given, CodeType):
+        return given.co_code, given.co_names, given.co_consts
+    if isinstance(given, dict):
+        return chain.from_iterable(given.items())
+    if isinstance(given, list | tuple):
+        return given
+    if isinstance(given, set | frozenset):
+        return sorted(given, key=repr)
+    if isinstance(given, Schedule):
+        return (given.beta,)
+    raise ValueError(
+        "a loss must be a function, with partial if it needs numbers, "
+        f"tensors, schedules or modules; got {described(given)} in it"
+    )
 
 
 def _hash(*tensors: Tensor, words: object = "") -> str:

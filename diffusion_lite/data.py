@@ -21,13 +21,11 @@ from torch import Tensor
 from diffusion_lite.arguments import inside, whole
 from diffusion_lite.mixtures import GaussianMixture
 
-NOT_TRIED = """
-.ai .arw .avif .cr2 .cr3 .dng .heic .heif .hif .jp2 .jxl .nef .orf .raf .raw
-.rw2 .svg .xcf
-"""  # endings of pictures: those of them that Pillow knows here it reads
-
 TURNS: dict[object, int] = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """What Pillow's Transpose does against each orientation of a camera."""
+
+GREYS = {"1": 255, "L;2": 85, "L;4": 17}
+"""By what Pillow scales a PNG's pixels, but not its transparent level."""
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -115,13 +113,14 @@ def load_pictures(folder: str | Path, size: int, channels: int = 1) -> Tensor:
     grey, three are red, green and blue; what is transparent is put on
     white; of an animation the first frame is taken.
 
-    One warning names files that cannot be read, and why, and counts pictures
-    of kinds that Pillow cannot read, as .heic; other files are passed over.
+    One warning names what cannot be read, and why, as a file cut short or a
+    link to a folder, and counts files without an ending that Pillow knows.
 
     Raises:
         FileNotFoundError: there is no such folder.
     """
-    (size,), (channels,) = whole(4, 2, size=size), whole(1, channels=channels)
+    (size,) = whole(4, 2, 4096, size=size)
+    (channels,) = whole(1, channels=channels)
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (grey) or 3, got {channels}")
     folder = Path(folder).expanduser()
@@ -132,8 +131,6 @@ def load_pictures(folder: str | Path, size: int, channels: int = 1) -> Tensor:
             pictures.append(_read_picture(folder / name, size, channels))
         except Exception as error:  # a broken file can raise anything
             skipped.append(f"{name} ({_reason(error)})")
-    if pictures:
-        others = [end for end in others if end in NOT_TRIED.split()]
     told = _told(folder, len(pictures), len(names), skipped, others)
     if not pictures:
         raise ValueError(f"no picture that Pillow can read {told}")
@@ -146,14 +143,17 @@ def _told(
     folder: Path, n: int, tried: int, skipped: list[str], others: list[str]
 ) -> str:
     """Return what became of a folder's files."""
-    told = f"in {folder}: {n} of {tried + len(others)} loaded"
+    total = tried + len(others)
+    told = f"in {folder}: {n} of {total} loaded"
+    if not total and not skipped:
+        told += ", for it has no files"
     if skipped:
         told += f"; {len(skipped)} skipped: {_first(skipped)}"
     if others:
         kinds = [f"{end} ({n})" for end, n in Counter(others).items()]
         told += f"; not tried: {_first(kinds)}"
-    # A name may have bytes that are no text, and that no console can show.
-    return told.encode("utf-8", "backslashreplace").decode()
+    # A name may have what is no text, or what a console would obey.
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in told)
 
 
 def _picture_files(folder: Path) -> tuple[list[Path], list[str], list[str]]:
@@ -171,13 +171,19 @@ def _picture_files(folder: Path) -> tuple[list[Path], list[str], list[str]]:
     def note(error: OSError) -> None:
         failed.append(f"{error.filename} ({_reason(error)})")
 
-    for place, inner, files in os.walk(folder, onerror=note):
+    for where, inner, files in os.walk(folder, onerror=note):
         inner[:] = [name for name in inner if name[0] != "."]
-        found += [Path(place, name) for name in files if name[0] != "."]
+        found += [Path(where, name) for name in files if name[0] != "."]
+        links = [Path(where, name) for name in inner]
+        failed += [
+            f"{link.relative_to(folder)} (a link to a folder)"
+            for link in links
+            if link.is_symlink()
+        ]
     found = sorted((p.relative_to(folder) for p in found), key=Path.as_posix)
-    others = [p.suffix.lower() or p.name for p in found]
     names = [p for p in found if p.suffix.lower() in ends]
-    return names, [end for end in others if end not in ends], failed
+    others = [p.suffix.lower() or "no ending" for p in found if p not in names]
+    return names, others, failed
 
 
 def _read_picture(path: Path, size: int, channels: int) -> Tensor:
@@ -186,27 +192,37 @@ def _read_picture(path: Path, size: int, channels: int) -> Tensor:
 
     if not path.is_file():  # a pipe would wait for ever
         raise ValueError("no file, or a link to none")
-    quiet = warnings.catch_warnings(action="ignore")
-    with quiet, Image.open(path) as file:
-        file.draft(None, (4 * size, 4 * size))  # a big JPEG: five times faster
-        picture = _on_white(_eight_bits(_upright(file))).convert("RGB")
+    with warnings.catch_warnings(action="ignore"):
+        picture = _decoded(path, size)
     picture = picture.convert("L" if channels == 1 else "RGB")
     picture = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
     levels = torch.from_numpy(np.array(picture)).float()
     return levels.reshape(size, size, channels).movedim(2, 0) / 127.5 - 1
 
 
-def _upright(picture: "Picture") -> "Picture":
-    """Return a picture turned as its metadata says, if they can be read."""
+def _decoded(path: Path, size: int) -> "Picture":
+    """Return a picture upright, in RGB, at least four times the size."""
     from PIL import Image
 
-    picture.load()
-    turn = None
-    with suppress(Exception):  # broken metadata can raise anything
-        turn = TURNS.get(picture.getexif().get(0x0112))
-    return (
-        picture if turn is None else picture.transpose(Image.Transpose(turn))
-    )
+    with Image.open(path) as picture:
+        _scale_transparency(picture)
+        picture.draft(None, (4 * size, 4 * size))  # five times faster
+        picture.load()
+        turn = None
+        with suppress(Exception):  # broken metadata can raise anything
+            turn = TURNS.get(picture.getexif().get(0x0112))
+        opaque = _on_white(_eight_bits(picture)).convert("RGB")
+    return opaque if turn is None else opaque.transpose(Image.Transpose(turn))
+
+
+def _scale_transparency(picture: "Picture") -> None:
+    """Bring a PNG's transparent level to the scale of its pixels."""
+    level = picture.info.get("transparency")
+    pixels = "".join(str(tile.args) for tile in getattr(picture, "tile", ()))
+    if level is not None and pixels == "RGB;16B":
+        raise ValueError("its transparent colour is of 16 bits")
+    if isinstance(level, int) and pixels in GREYS:
+        picture.info["transparency"] = level * GREYS[pixels]
 
 
 def _eight_bits(picture: "Picture") -> "Picture":
@@ -216,7 +232,8 @@ def _eight_bits(picture: "Picture") -> "Picture":
     if picture.mode[0] not in "IF":
         return picture
     levels = np.array(picture)
-    if picture.mode == "F" or levels.min() < 0 or levels.max() > 65535:
+    bits = getattr(picture, "tag_v2", {}).get(258, (16,))  # a TIFF says it
+    if bits != (16,) or levels.min() < 0 or levels.max() > 65535:
         raise ValueError("its grey levels are not of 8 or 16 bits")
     levels[levels == picture.info.get("transparency")] = 65535  # white
     return Image.fromarray((levels / 257).round().astype(np.uint8))

@@ -150,8 +150,8 @@ def _half_a_level(x: Tensor, levels: int) -> float:
     off = float((level - level.round().clamp(0, levels - 1)).abs().max())
     if not off < 1e-3:
         raise ValueError(
-            f"x must lie on {levels} even levels from -1 to 1; an entry is "
-            f"{off:.3g} of a level off"
+            f"x must lie on {levels} even levels from -1 to 1; an entry, in "
+            f"{x.dtype}, is {off:.3g} of a level off"
         )
     return 1 / (levels - 1)
 

@@ -3,10 +3,10 @@
 A discriminator gives a logit: large where it takes x for real.
 """
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,12 @@ from diffusion_lite.arguments import at_least, normal, whole
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import in_dtype_of, perceptron
 from diffusion_lite.training import (
-    adam_of,
     checked_data,
     checked_options,
     learning_rate,
     optimizer_step,
     sample_batch,
+    start,
     steady,
     update_ema,
 )
@@ -180,11 +180,10 @@ def train_gan(
     """
     options = checked_options(model, steps, batch_size, lr, generator)
     (gamma,) = at_least(0, gamma=gamma)
+    states = start(discriminator, 0.5), start(model, 0.5)
     (data,) = checked_data((data,), discriminator)
-    with steady():
-        adams = adam_of(discriminator, 0.5), adam_of(model, 0.5)
-        ema = copy.deepcopy(model).requires_grad_(False)
-    game = Game(model, discriminator, ema)
+    game = Game(model, discriminator, cast(Generator, states[1].ema))
+    adams = states[0].optimizer, states[1].optimizer
     return _play(game, data, adams, *options, generator, gamma)
 
 

@@ -18,6 +18,7 @@ from diffusion_lite.arguments import (
     inside,
     normal,
     one_step,
+    rows,
     source,
     time_steps,
     whole,
@@ -117,7 +118,9 @@ class GaussianMixture:
         Book: eq-reverse-mixture.
         Shapes: x_t (D,); t in 1..T.
         """
-        row = _rows("x_t, as one row,", batch("x_t", x_t)[None], self.dim)
+        x_t = batch("x_t", x_t)
+        row = rows("x_t, as one row,", x_t[None], self.dim)
+        row = row.to("cpu", torch.float64)
         t = one_step(t, 1, schedule.T)
         alpha, beta = schedule.alpha[t], schedule.beta[t]
         before = self.noised(t - 1, schedule)
@@ -156,7 +159,7 @@ class GaussianMixture:
         Book: eq-tweedie.
         Source: Efron 2011, eq. 2.8, for this noise.
         """
-        alpha_bar = at(schedule.alpha_bar, t, _double(x_t))
+        alpha_bar = at(schedule.alpha_bar, t, _double(x_t, self.dim))
         q_t = self._at_alpha_bar(x_t, alpha_bar)
         return (-(1 - alpha_bar).sqrt() * q_t.score).to(x_t)
 
@@ -170,7 +173,7 @@ class GaussianMixture:
         one component it is the same at every x_t.
         Book: eq-linear-loss.
         """
-        alpha_bar = at(schedule.alpha_bar, t, _double(x_t))
+        alpha_bar = at(schedule.alpha_bar, t, _double(x_t, self.dim))
         q_t = self._at_alpha_bar(x_t, alpha_bar)
         noise = 1 - alpha_bar
         share = q_t.log_share.exp()
@@ -216,7 +219,7 @@ class GaussianMixture:
 
     def _at_alpha_bar(self, x: Tensor, alpha_bar: Tensor) -> "_Marginal":
         """Evaluate the mixture, noised to alpha_bar (B, 1), at x (B, D)."""
-        x = _rows("x", x, self.dim)
+        x = _double(x, self.dim)
         variances, axes = self._axes
         variances = alpha_bar[:, None] * variances
         variances = variances + (1 - alpha_bar[:, None])  # (B, K, D)
@@ -286,17 +289,8 @@ class _Marginal:
         return (self.log_share.exp()[:, :, None] * self.scores).sum(1)
 
 
-def _double(x: Tensor) -> Tensor:
-    return batch("x_t", x).detach().to("cpu", torch.float64)
-
-
-def _rows(name: str, x: Tensor, dim: int) -> Tensor:
-    batch(name, x)
-    if x.ndim != 2 or x.shape[1] != dim:
-        raise ValueError(
-            f"{name} must be (B, {dim}), got shape {tuple(x.shape)}"
-        )
-    return x.to("cpu", torch.float64)
+def _double(x: Tensor, dim: int) -> Tensor:
+    return rows("x", batch("x", x), dim).to("cpu", torch.float64)
 
 
 def _check_shapes(weights: Tensor, means: Tensor, covariances: Tensor) -> None:

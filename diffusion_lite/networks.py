@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from diffusion_lite.arguments import (
     WHOLE,
-    batch_shape,
     class_labels,
     described,
+    rows,
     whole,
 )
 
@@ -36,11 +36,24 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
 
 def in_dtype_of(net: nn.Module, x: Tensor) -> Tensor:
     """Return x in the dtype of the network's weights, if it has any."""
-    return x.to(next((p.dtype for p in net.parameters()), x.dtype))
+    dtypes = {p.dtype for p in net.parameters()} or {x.dtype}
+    if len(dtypes) > 1:
+        raise ValueError(
+            f"{type(net).__name__} must have weights of one dtype, got "
+            f"{sorted(map(str, dtypes))}"
+        )
+    return x.to(dtypes.pop())
 
 
-def _in_its_dtype(net: nn.Module, given: tuple[Tensor]) -> Tensor:
-    return in_dtype_of(net, given[0])  # a hook: no lambda can be pickled
+class Perceptron(nn.Sequential):
+    """Layers one after another, on x in the dtype of their weights."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # torch's name
+        """Return what the last layer gives."""
+        h = in_dtype_of(self, input)
+        for layer in self:
+            h = layer(h)
+        return h
 
 
 def perceptron(
@@ -63,9 +76,7 @@ def perceptron(
         for a, b in pairwise(sizes)
         for layer in (nn.Linear(a, b), activation())
     ]
-    net = nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
-    net.register_forward_pre_hook(_in_its_dtype)
-    return net
+    return Perceptron(*layers, nn.Linear(sizes[-1], d_out))
 
 
 class MLP(nn.Module):
@@ -87,7 +98,7 @@ class MLP(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Return eps_hat (B, dim)."""
-        _check_input(x_t, t, (self.dim,))
+        _check_time(t, rows("x_t", x_t, self.dim))
         emb = self.time(in_dtype_of(self, time_embedding(t, 32)))
         h = self.first(in_dtype_of(self, x_t))
         for layer in self.layers:
@@ -168,7 +179,7 @@ class UNet(nn.Module):
 
     def _embed(self, x_t: Tensor, t: Tensor, y: Tensor | None) -> Tensor:
         """Return the embedding of the time, and of the label if any."""
-        _check_input(x_t, t, (self.channels, -1, -1))
+        _check_time(t, rows("x_t", x_t, self.channels, -1, -1))
         if x_t.shape[2] % 2 or x_t.shape[3] % 2:
             raise ValueError(
                 f"x_t must have even height and width, got {tuple(x_t.shape)}"
@@ -182,7 +193,7 @@ class UNet(nn.Module):
             built = "without" if self.label is None else "with"
             raise ValueError(f"got {given}, but built {built} num_classes")
         class_labels("y", y, len(x_t), self.label.num_embeddings)
-        return F.silu(emb + self.label(y))
+        return F.silu(emb + self.label(y.long()))
 
 
 class ResBlock(nn.Module):
@@ -234,16 +245,7 @@ class Attention(nn.Module):
         return (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
 
 
-def _check_input(x_t: Tensor, t: Tensor, shape: tuple[int, ...]) -> None:
-    """Check that x_t is (B, *shape), with -1 for any size, and t (B,)."""
-    batch_shape("x_t", x_t)
-    same = len(x_t.shape) == 1 + len(shape) and all(
-        want in (-1, size)
-        for want, size in zip(shape, x_t.shape[1:], strict=True)
-    )
-    if not same:
-        want = ", ".join("any" if n == -1 else str(n) for n in shape)
-        raise ValueError(f"x_t must be (B, {want}), got {tuple(x_t.shape)}")
+def _check_time(t: Tensor, x_t: Tensor) -> None:
     whole_numbers = isinstance(t, Tensor) and t.dtype in WHOLE
     if not whole_numbers or t.shape != x_t.shape[:1]:
         raise ValueError(

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from diffusion_lite.arguments import (
     batch,
@@ -68,8 +67,8 @@ def train(
             more. The weights and their mean stay those of the step before.
     """
     options = checked_options(loss, steps, batch_size, lr, generator)
-    data = checked_data(data, model)
-    return training_steps(start(model), loss, data, *options, generator)
+    state, data = start(model), checked_data(data, model)
+    return training_steps(state, loss, data, *options, generator)
 
 
 def training_steps(
@@ -110,18 +109,31 @@ def steady(device_type: str = "cpu") -> Iterator[None]:
 
 
 @steady()
-def start(model: nn.Module) -> TrainingState:
-    """Return the state before the first step."""
-    adam = adam_of(model, 0.9)
-    ema = copy.deepcopy(model).requires_grad_(False)
+def start(
+    model: nn.Module, momentum: float = 0.9, place: torch.device | None = None
+) -> TrainingState:
+    """Return the state before the first step, if the model can take steps.
+
+    What each step does to its tensors is tried: they are overwritten, with
+    what they are, and copied.
+    """
+    try:
+        model = model.to(place)
+        if any(p.is_complex() for p in model.parameters()):
+            raise TypeError("Adam trains no complex weight")
+        with torch.no_grad():
+            for x in (*model.parameters(), *model.buffers()):
+                x.copy_(x.detach().cpu().clone())
+        betas = momentum, 0.99
+        adam = torch.optim.Adam(model.parameters(), betas=betas, fused=True)
+        ema = copy.deepcopy(model).requires_grad_(False)
+        update_ema(ema, model, 0)
+    except Exception as error:  # whatever torch raises
+        raise ValueError(
+            "model must be a Module with weights that can learn and be "
+            f"copied, got {described(model)}: {error}"
+        ) from error
     return TrainingState(model, ema, adam)
-
-
-def adam_of(model: nn.Module, momentum: float) -> torch.optim.Optimizer:
-    """Return an Adam of the model's weights, if it can train them."""
-    _check_model(model)
-    betas = momentum, 0.99
-    return torch.optim.Adam(model.parameters(), betas=betas, fused=True)
 
 
 def sample_batch(
@@ -201,26 +213,15 @@ def device() -> torch.device:
 
 
 def _check_scalar(loss: Tensor) -> None:
-    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
+    real = isinstance(loss, Tensor) and loss.is_floating_point()
+    if not real or loss.ndim or not loss.requires_grad:
         given = described(loss)
-        if given.endswith("()") and not loss.requires_grad:
+        if real and not loss.ndim:
             given += " without a gradient: no weight that learns is in it"
         raise ValueError(
             "the loss must return a tensor of one number, shape (), such as "
             f"the mean over the batch; got {given}"
         )
-
-
-def _check_model(model: nn.Module) -> None:
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model must be a Module, got {described(model)}")
-    for name, p in model.named_parameters():
-        fixed = is_lazy(p) or p.is_meta or p.is_inference()
-        if fixed or p.layout != torch.strided or not p.is_floating_point():
-            raise ValueError(
-                f"model must have weights that can learn; {name} is on "
-                f"{p.device}, {p.dtype}, {p.layout}"
-            )
 
 
 def checked_options(
@@ -246,7 +247,6 @@ def checked_data(
     data: Tensor | tuple[Tensor, ...], model: nn.Module
 ) -> tuple[Tensor, ...]:
     """Return the data as a tuple, floats in float32 or the model's float64."""
-    _check_model(model)
     data = data if isinstance(data, tuple) else (data,)
     sizes = {x.shape[:1] if isinstance(x, Tensor) else None for x in data}
     if len(sizes) != 1 or None in sizes:

@@ -287,12 +287,61 @@ def test_a_folder_may_be_given_from_home(tmp_path, monkeypatch):
     assert len(load_pictures("~", 8)) == 1
 
 
-def test_what_is_no_picture_by_name_is_passed_over_in_silence(tmp_path):
+def test_what_is_no_picture_by_name_is_counted(tmp_path):
     grey([0]).save(tmp_path / "a.png")
-    for name in ["README.txt", ".DS_Store", "Thumbs.db", "b", "c.pdf"]:
-        (tmp_path / name).write_bytes(b"no picture")
+    for name in [".DS_Store", "._b.png"]:
+        (tmp_path / name).write_bytes(b"hidden")
     (tmp_path / "folder.png").mkdir()
     assert len(load_pictures(tmp_path, 8)) == 1
+    for name in OTHERS.split():
+        (tmp_path / name).write_bytes(b"no picture")
+        grey([0]).save(tmp_path / f"folder.png/{name}", "PNG")
+        end = os.path.splitext(name)[1] or "no ending"
+        words = f"1 of 3 loaded; not tried: {end} (2)"
+        assert said(tmp_path).endswith(words), name
+        (tmp_path / name).unlink()
+        (tmp_path / "folder.png" / name).unlink()
+
+
+OTHERS = """
+README.txt Thumbs.db b c.pdf IMG_0001 a.jpg_large c.jpg~ a.jpg.download a.dcm
+a.psb a.exr a.hdr a.mp4 a.zip a.heic a.svg a.nef labels.csv
+"""
+
+
+def png(*chunks, bits=8, colour=0, pixels=None):
+    """Return a PNG of 8 x 8 with these chunks: (name, data, right CRC?)."""
+    head = struct.pack(">IIBBBBB", 8, 8, bits, colour, 0, 0, 0)
+    pixels = pixels or 8 * (b"\0" + bytes(4 * [0] + 4 * [255]))
+    end = [(b"IDAT", zlib.compress(pixels), True), (b"IEND", b"", True)]
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, data, right in [(b"IHDR", head, True), *chunks, *end]:
+        crc = zlib.crc32(name + data) ^ (not right)
+        content += struct.pack(">I", len(data)) + name + data
+        content += struct.pack(">I", crc)
+    return content
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_transparent_level_is_put_on_white(tmp_path, bits, level):
+    top = 2**bits - 1
+    level = min(level, top)
+    row = np.array([level, level, level, level, 0, 0, top, top])
+    places = (row[:, None] >> np.arange(bits)[::-1] & 1).astype(np.uint8)
+    pixels = 8 * (b"\0" + np.packbits(places).tobytes())
+    clear = (b"tRNS", struct.pack(">H", level), True)
+    (tmp_path / "a.png").write_bytes(png(clear, bits=bits, pixels=pixels))
+    expected = [1 if x == level else 2 * x / top - 1 for x in row]
+    assert columns(load_pictures(tmp_path, 8)).tolist() == [expected]
+
+
+def test_a_transparent_colour_of_16_bits_is_named(tmp_path):
+    pixels = 8 * (b"\0" + bytes(8 * 6))
+    for name, clear in ("a", []), ("b", [(b"tRNS", bytes(6), True)]):
+        content = png(*clear, bits=16, colour=2, pixels=pixels)
+        (tmp_path / f"{name}.png").write_bytes(content)
+    assert "b.png (its transparent colour is of 16 bits)" in said(tmp_path)
 
 
 def truncated(path):
@@ -316,6 +365,30 @@ def floating(path):
     Image.new("F", (8, 8), 0.5).save(path, format="TIFF")
 
 
+def of_32_bits(path):
+    Image.new("I", (8, 8), 255).save(path, format="TIFF")
+
+
+def of_12_bits(path):
+    """Write a TIFF of 8 x 8 pixels of 12 bits, all 4095."""
+    pixels = b"\xff" * 96
+    tags = [
+        (256, 8),
+        (257, 8),
+        (258, 12),
+        (259, 1),
+        (262, 1),
+        (273, 8),
+        (277, 1),
+        (278, 8),
+        (279, 96),
+    ]
+    fields = b"".join(struct.pack("<HHIHH", t, 3, 1, x, 0) for t, x in tags)
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(pixels))
+    count = struct.pack("<H", len(tags))
+    path.write_bytes(head + pixels + count + fields + bytes(4))
+
+
 def below_0(path):
     Image.new("I", (8, 8), -1).save(path, format="TIFF")
 
@@ -326,6 +399,8 @@ BAD = {
     "empty": (lambda path: path.write_bytes(b""), "not a picture)"),
     "a bomb": (bomb, "could be decompression bomb"),
     "floating point": (floating, "grey levels are not of 8 or 16 bits)"),
+    "32 bits": (of_32_bits, "grey levels are not of 8 or 16 bits)"),
+    "12 bits": (of_12_bits, "grey levels are not of 8 or 16 bits)"),
     "below 0": (below_0, "grey levels are not of 8 or 16 bits)"),
 }
 
@@ -396,6 +471,14 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path):
     grey([0]).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=r"folder, and .*a\.png is a file"):
         load_pictures(tmp_path / "a.png", 8)
+
+
+def test_an_empty_folder_and_a_huge_size_are_named(tmp_path):
+    with pytest.raises(ValueError, match="0 of 0 loaded, for it has no files"):
+        load_pictures(tmp_path, 8)
+    for size in 2**40, 2_000_000, 4098:
+        with pytest.raises(ValueError, match=f"at most 4096, got {size}"):
+            load_pictures(tmp_path, size)
 
 
 @pytest.mark.parametrize("size", [0, 2, 7, -8, 8.0, True, "8", None, (8, 8)])
@@ -575,7 +658,8 @@ def test_pictures_that_pillow_cannot_read_are_named(tmp_path):
         load_pictures(tmp_path, 8)
     (tmp_path / "d.jpg.dng").unlink()
     grey([0]).save(tmp_path / "e.jpg")
-    assert said(tmp_path).endswith("1 of 4 loaded; not tried: .heic (3)")
+    words = "1 of 5 loaded; not tried: .heic (3), .txt (1)"
+    assert said(tmp_path).endswith(words)
 
 
 def test_what_only_looks_like_a_file_is_named(tmp_path):
@@ -587,8 +671,12 @@ def test_what_only_looks_like_a_file_is_named(tmp_path):
     words = said(tmp_path)
     assert "1 of 4 loaded; 3 skipped: link.png (no file" in words
     assert "pipe.jpg (no file" in words
+    for name in "link.png", "loop.png", "pipe.jpg":
+        (tmp_path / name).unlink()
     (tmp_path / "folder.jpg" / "up").symlink_to(tmp_path)  # round and round
-    assert "1 of 4 loaded" in said(tmp_path)
+    link = os.path.join("folder.jpg", "up")
+    words = f"1 of 1 loaded; 1 skipped: {link} (a link to a folder)"
+    assert said(tmp_path).endswith(words)
 
 
 def test_a_link_to_a_picture_is_a_picture(tmp_path):
@@ -623,13 +711,20 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
 
 def test_odd_names_can_be_read_and_printed(tmp_path):
     grey([0]).save(tmp_path / "good.png")
-    names = [b"\xff\xfe.png", "Zoë ☃.png".encode(), b"a\nb.png", b"-x.png"]
+    names = [
+        b"\xff\xfe.png",
+        "Zoë ☃.png".encode(),
+        b"a\nb.png",
+        b"\x1b[2J.png",
+    ]
     for name in names:
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
             file.write(b"")
     words = said(tmp_path)
     assert "4 skipped" in words
-    assert words.encode("utf-8")
+    assert words.isprintable()
+    assert "a\\nb.png" in words
+    assert "\\x1b[2J.png" in words
     for name in names:
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
             grey([0]).save(file, "PNG")

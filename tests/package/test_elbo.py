@@ -595,6 +595,13 @@ def test_grey_levels_bad_input(generator):
             function(math.nan * one, 17)
 
 
+def test_grey_levels_say_in_which_dtype_they_are_off():
+    x = (2 * torch.arange(256) / 255 - 1).bfloat16()[:, None]
+    one = torch.ones(1)
+    with pytest.raises(ValueError, match=r"an entry, in torch.bfloat16, is 0"):
+        discrete_log_prob(x, 0 * one, one, levels=256)
+
+
 def test_elbo_terms_with_a_discrete_decoder(generator):
     # 17 levels from a fair die: no model says less than log 17 a pixel,
     # and one whose first step back is useless says no less either.

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from diffusion_lite.arguments import WHOLE
 from diffusion_lite.elbo import denoising_loss, elbo_terms, loss_by_time
 from diffusion_lite.flow import Flow, flow_loss
 from diffusion_lite.gan import point_discriminator, point_generator, train_gan
@@ -269,6 +270,10 @@ def test_a_perceptron_has_its_layers(generator):
     again = pickle.loads(pickle.dumps(net))
     x = torch.randn(4, 3, generator=generator)
     assert torch.equal(again(x.double()), net(x))
+    assert torch.equal(net(input=x), net(x))
+    first = net.double()[:2]
+    assert first(x).dtype == torch.float64
+    assert net[1:2](x).dtype == torch.float32  # it has no weights
 
 
 # ---- other dtypes ----------------------------------------------------------
@@ -334,6 +339,24 @@ def test_a_family_may_have_any_dtype(kind, of_weights, of_data, generator):
     assert model.log_prob(x, **samples).isfinite().all()
     drawn = model.sample(3, generator=generator)
     assert (drawn.shape, drawn.dtype) == ((3, 2), of_weights)
+
+
+@pytest.mark.parametrize("part", ["time", "first", "last", "layers"])
+@pytest.mark.parametrize("kind", DENOISERS)
+def test_a_denoiser_of_two_dtypes_is_refused(kind, part, generator):
+    make, data = DENOISERS[kind]
+    net, x = make(), data(torch.float32)
+    getattr(net, part, net.last).double()
+    named = "must have weights of one dtype, got .*'torch.float32', 'torch.f"
+    with pytest.raises(ValueError, match=named):
+        last(ddpm_sample(net, x, SCHEDULE, generator=generator))
+
+
+@pytest.mark.parametrize("dtype", WHOLE)
+def test_labels_may_be_any_whole_numbers(dtype):
+    net, x = UNet(width=8, num_classes=3), as_pictures(torch.float32)
+    t = torch.arange(8).to(dtype)
+    assert net(x, t, t % 3).shape == x.shape
 
 
 @pytest.mark.parametrize("of_data", DTYPES)

@@ -261,6 +261,8 @@ def test_what_is_not_finite_stops_with_the_step_before(poison, message):
     [
         (lambda value, _: value.expand(32), r"torch.float32 of shape \(32,\)"),
         (lambda value, _: 0.5, "float"),
+        (lambda value, _: value + 0j, r"torch.complex64 of shape \(\)"),
+        (lambda value, _: value.detach(), r".* without a gradient"),
     ],
 )
 def test_a_loss_that_is_no_scalar_is_named(poison, given):
