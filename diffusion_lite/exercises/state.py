@@ -45,8 +45,22 @@ PLACES = re.compile(
 )
 """The modules that a notebook may have changed, or whose classes."""
 
-FREE = ("Storage", "step", "showwarning", "_showwarnmsg_impl")
-"""What others replace: a default dtype, an optimizer, catch_warnings twice."""
+HOOKS_OF_PYTHON = (
+    (sys, "excepthook"),
+    (sys, "unraisablehook"),
+    (threading, "excepthook"),
+)
+"""What kernels and test runners replace, too: they need only be callable."""
+
+FREE = (
+    "Storage",
+    "step",
+    "showwarning",
+    "_showwarnmsg_impl",
+    "excepthook",
+    "unraisablehook",
+)
+"""What others replace, too: the default dtype, optimizers, pytest."""
 
 MISSING = object()
 
@@ -145,6 +159,11 @@ def open_one(stream: Any) -> Any:
     return stream
 
 
+def callable_or(usual: Any) -> Callable[[Any], Any]:
+    """Return what gives back a function as it is, and else the usual one."""
+    return lambda now: now if callable(now) else usual
+
+
 def set_hooks(hooks: list[dict[Any, Any]]) -> None:
     """Set what all modules and optimizers call by the way."""
     for held, new in zip(HOOKS, hooks, strict=True):
@@ -225,11 +244,12 @@ SWITCHES: dict[str, tuple[Any, ...]] = {
     "sys.meta_path": attribute(sys, "meta_path", with_ours(FINDERS)),
     "sys.stdout": attribute(sys, "stdout", open_one),
     "sys.stderr": attribute(sys, "stderr", open_one),
-    "sys.excepthook": attribute(
-        sys,
-        "excepthook",
-        lambda now: now if callable(now) else sys.__excepthook__,
-    ),
+    **{
+        f"{of.__name__}.{name}": attribute(
+            of, name, callable_or(getattr(of, name))
+        )
+        for of, name in HOOKS_OF_PYTHON
+    },
 }
 """What else belongs to the process, likewise."""
 
