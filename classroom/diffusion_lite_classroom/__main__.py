@@ -37,6 +37,13 @@ def number(kind: type, low: float, high: int, unit: str) -> Callable:
     return read
 
 
+def folder(text: str) -> Path:
+    """Return a folder's path: nothing is not one."""
+    if not text:
+        raise argparse.ArgumentTypeError("give a folder, not ''")
+    return Path(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return what the command accepts."""
     gigabytes = number(float, 0.1, 1000, "GB")
@@ -46,11 +53,11 @@ def parser() -> argparse.ArgumentParser:
         "they hand in. Stopped, it goes on where it was.",
     )
     command.add_argument(
-        "submissions", type=Path, help="a folder for each student in it"
+        "submissions", type=folder, help="a folder for each student in it"
     )
     command.add_argument(
         "--out",
-        type=Path,
+        type=folder,
         default=Path("results"),
         help="where the table and the pages go (results)",
     )
@@ -58,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         "--seconds",
         type=number(int, 1, 86_400, "seconds"),
         default=300,
-        help="how long a notebook may compute, checks and all (300)",
+        help="how long a notebook's cells may compute, each time (300)",
     )
     command.add_argument(
         "--memory",

@@ -37,8 +37,13 @@ START_SECONDS = 120.0
 RUNS = 6
 """How often a notebook is run again, because a part of it hangs or dies."""
 
+SPANS = 2
+"""How often its time may be used up, until what ended is run a last time."""
+
+NO_EXERCISE = 'No exercise is in it: no line like check("forward-1", answer).'
 NOT_HANDED_IN = "Not handed in."
-UNCHECKED = "Not checked: too much hangs or ends the process before it."
+LATE = "It did not end in time, and was stopped."
+UNCHECKED = "Not checked: what comes before takes too long, or ends it all."
 
 SOLUTION = "### BEGIN SOLUTION"
 FULL_LAB = (
@@ -136,7 +141,7 @@ def code_cells(data: bytes) -> list[str]:
     """
     try:
         cells = [
-            "".join(cell["source"])
+            "".join(cell.get("source") or "")
             for cell in json.loads(data)["cells"]
             if cell["cell_type"] == "code"
         ]
@@ -159,7 +164,7 @@ def exercises_of(name: str, cells: list[str]) -> list[str]:
     is named after.
     """
     code = "\n".join(cells)
-    about = [c for c in CHAPTERS if re.search(rf"""["']{c}-\d["']""", code)]
+    about = [c for c in CHAPTERS if re.search(rf"""["']{c}-""", code)]
     about = about or [c for c in CHAPTERS if c in name.lower()]
     return [name for name in names() if name.rsplit("-", 1)[0] in about]
 
@@ -188,7 +193,6 @@ class Worker:
             stderr=subprocess.DEVNULL,
         )
         theirs.close()
-        self.clock = sandbox.stopwatch(self.process.pid)
         self.over = threading.Event()
         self.watcher = threading.Thread(target=self.watch)
         self.settings = settings
@@ -221,16 +225,16 @@ class Worker:
         clock = sandbox.stopwatch(self.process.pid)
         self.peer.pipe.allow(seconds, size, clock)
 
-    def run(self, cells: list, skip: list, left: float) -> tuple[dict, list]:
+    def run(self, cells: list, skip: list) -> tuple[dict, list]:
         """Run the cells; return what is handed in, and what went wrong.
 
-        All must be done before its clock shows what is left of the seconds.
+        The seconds that they have count from the first of them on.
 
         Raises:
             Lost: the process ended, or did not end in time; self.cell says
                 in which cell.
         """
-        pipe = self.peer.pipe
+        pipe, left = self.peer.pipe, self.settings.seconds
         self.allow(START_SECONDS, LARGEST_NOTEBOOK)
         if pipe.receive() != {"ready": True}:
             raise Lost("it does not start")
@@ -239,12 +243,13 @@ class Worker:
             self.before = sum(map(sandbox.held, family))
             self.watcher.start()
         pipe.send({"cells": cells, "skip": skip})
-        while True:
+        message = pipe.receive()
+        self.clock = sandbox.stopwatch(self.process.pid)
+        while message.keys() == {"cell"}:
+            self.cell = int_below(message["cell"], len(cells))
             self.allow(min(CELL_SECONDS, left - self.clock()), pipe.left)
             message = pipe.receive()
-            if message.keys() != {"cell"}:
-                return self.handed_in(message)
-            self.cell = int_below(message["cell"], len(cells))
+        return self.handed_in(message)
 
     def handed_in(self, message: dict) -> tuple[dict, list]:
         """Return the answers by the names of their exercises, and errors."""
@@ -310,7 +315,7 @@ def examine(name: str, data: bytes, settings: Settings) -> Record:
         return Record(notes=[str(error)])
     asked = exercises_of(name, cells)
     if not asked:
-        return Record(notes=["No exercise is in it: no check(...) line."])
+        return Record(notes=[NO_EXERCISE])
     mine = ["" if cell.startswith(SOLUTION) else cell for cell in cells]
     record = graded(mine, asked, settings)
     if mine != cells:
@@ -319,23 +324,33 @@ def examine(name: str, data: bytes, settings: Settings) -> Record:
 
 
 def graded(cells: list[str], asked: list[str], settings: Settings) -> Record:
-    """Run a notebook, as often as it takes, and check what it hands in."""
+    """Run a notebook, as often as it takes, and check what it hands in.
+
+    Each time it has its seconds. If they are used up too often, what ended
+    before is run once more, so that what it handed in is checked.
+    """
     marks: dict[str, Mark] = {}
     stopped: dict[int, str] = {}
-    answers, errors = {}, []
-    left = float(settings.seconds)
-    for _ in range(RUNS):
+    answers, errors, end = {}, [], len(cells)
+    left = SPANS * settings.seconds
+    for again in reversed(range(RUNS)):
         with Worker(settings) as worker:
+            skip = [*stopped, *range(end, len(cells))]
             try:
-                answers, errors = worker.run(cells, list(stopped), left)
-                examine_all(worker, answers, asked, marks)
+                answers, errors = worker.run(cells, skip)
             except Lost as lost:
                 blame(worker, lost, stopped)
             left -= worker.clock()
-        if len(marks) == len(asked) or left < 0:
+            ended = worker.cell not in stopped
+            if ended and examine_all(worker, answers, asked, marks):
+                break
+        if end < len(cells) or (ended and left <= 0):
             break
+        if not ended and (left <= 0 or again == 1):
+            end = worker.cell
     for name in asked:
-        why = UNCHECKED if name in answers else NOT_HANDED_IN
+        unknown = name in answers or end < len(cells)
+        why = UNCHECKED if unknown else NOT_HANDED_IN
         marks.setdefault(name, Mark(name, False, why))
     notes = sorted([*stopped.items(), *errors])
     return Record(
@@ -356,24 +371,23 @@ def blame(worker: Worker, lost: Lost, stopped: dict[int, str]) -> None:
     if worker.excess:
         why = f"It was stopped: {worker.excess}."
     elif isinstance(lost, Late):
-        why = "It did not end in time, and was stopped."
+        why = LATE
     stopped[worker.cell] = why
 
 
 def examine_all(
     worker: Worker, answers: dict, asked: list[str], marks: dict[str, Mark]
-) -> None:
+) -> bool:
     """Check what is not yet checked, as long as the process answers.
 
-    Once it does not answer any more, the rest is left for another.
+    Once it does not answer any more, the rest is left for another: False.
     """
     for name in asked:
         if name not in marks and name in answers:
             marks[name] = examine_one(worker, name, answers[name])
-        elif name not in marks:
-            marks[name] = Mark(name, False, NOT_HANDED_IN)
         if not worker.peer.at_rest:
-            return
+            return False
+    return True
 
 
 def examine_one(worker: Worker, name: str, answer: Callable) -> Mark:

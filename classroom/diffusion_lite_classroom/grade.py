@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -27,6 +28,7 @@ from diffusion_lite import exercises
 from diffusion_lite.exercises.state import PATIENCE
 from diffusion_lite_classroom import report
 from diffusion_lite_classroom.examine import (
+    SPANS,
     Settings,
     Unreadable,
     examine_into,
@@ -38,11 +40,14 @@ RUBBISH = ("__macosx", "desktop.ini", "thumbs.db")
 """What systems leave in folders, besides what begins with a dot."""
 
 PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+NOTHING = ("There is no notebook", "It is no student's folder")
+"""How the faults begin of what has no notebook in it."""
+
 MOST_NOTEBOOKS = 20
 """How many notebooks of one student are graded."""
 
-GRACE = 180
-"""How many seconds longer than its notebook a grading process may live."""
+GRACE = 300
+"""How many seconds a grading process may need besides its notebook's."""
 
 NOT_DONE = "It could not be graded. Run the grader again, or look yourself."
 
@@ -92,19 +97,22 @@ def handed_in(submissions: Path) -> list[Notebook]:
     """Return all that was handed in, and what lies beside the folders.
 
     Raises:
-        ValueError: there is no folder.
+        ValueError: there is no folder, or nothing in it.
         OSError: nobody can look into it.
     """
-    folders = contents(submissions)
-    if not any(path.is_dir() for path in folders):
-        raise ValueError(f"nothing in {report.plain(submissions)}: {LAYOUT}")
-    found = []
+    name = report.plain(submissions)
+    if not submissions.is_dir():
+        raise ValueError(f"there is no folder {name}: {LAYOUT}")
+    folders, found = contents(submissions), []
     for path in folders:
         try:
             found += notebooks(path) if path.is_dir() else [beside(path)]
         except OSError as error:
             fault = f"The folder cannot be read: {error.strerror}."
             found.append(Notebook(path.name, path, fault=fault))
+    nothing = all(each.fault.startswith(NOTHING) for each in found)
+    if nothing or not any(path.is_dir() for path in folders):
+        raise ValueError(f"there is no notebook in {name}: {LAYOUT}")
     return found
 
 
@@ -121,7 +129,7 @@ def contents(folder: Path) -> list[Path]:
 def beside(path: Path) -> Notebook:
     """Return what lies beside the folders, and what to do with it."""
     kind = path.suffix.lower()
-    fault = "It is no student's folder, and was not looked at."
+    fault = f"{NOTHING[1]}, and was not looked at."
     if kind in (".ipynb", *PACKED):
         what = (
             "lies beside the folders: put"
@@ -143,7 +151,8 @@ def notebooks(folder: Path) -> list[Notebook]:
         if (fault := amiss(path)) is not None
     ]
     if not paths:
-        return [Notebook(student, folder, fault="There is no notebook.")]
+        fault = f"{NOTHING[0]}, {lies(folder)}."
+        return [Notebook(student, folder, fault=fault)]
     found = [
         Notebook(student, path, fault=fault)
         if fault
@@ -154,6 +163,15 @@ def notebooks(folder: Path) -> list[Notebook]:
         fault = f"Only the first {MOST_NOTEBOOKS} notebooks are graded."
         found.append(Notebook(student, folder, fault=fault))
     return found
+
+
+def lies(folder: Path) -> str:
+    """Return what lies in a folder, and below, that is no notebook."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = sorted(str(p.relative_to(folder)) for p in islice(files, 100))
+    more = " and more" * (len(names) > 3)
+    few = ", ".join(names[:3])
+    return f"only {few}{more}" if names else "and no other file"
 
 
 def amiss(path: Path) -> str | None:
@@ -180,12 +198,15 @@ class Class:
         OSError: the folder cannot be read.
     """
 
-    def __init__(self, submissions: Path, out: Path) -> None:
+    def __init__(
+        self, submissions: Path, out: Path, settings: Settings
+    ) -> None:
         ours, theirs = map(os.path.realpath, (out, submissions))
         if Path(ours).is_relative_to(theirs):
             raise ValueError(f"results cannot go into {submissions} itself")
         self.notebooks = handed_in(submissions)
         self.out, self.records = out, out / "records"
+        self.settings = settings
         try:
             self.records.mkdir(parents=True, exist_ok=True)
             report.write(self.records / "writable", "")
@@ -195,8 +216,10 @@ class Class:
             raise ValueError(why) from None
 
     def record(self, notebook: Notebook) -> Path:
-        """Return where is kept what came of a notebook."""
-        return self.records / f"{notebook.key}.json"
+        """Return where is kept what came of a notebook, with these limits."""
+        given = self.settings
+        terms = f"{given.isolated:d}-{given.memory}-{given.seconds}"
+        return self.records / f"{notebook.key}-{terms}.json"
 
     def result(self, notebook: Notebook) -> dict:
         """Return what came of a notebook."""
@@ -207,7 +230,7 @@ class Class:
         except (OSError, ValueError):
             return {"marks": [], "notes": [NOT_DONE]}
 
-    def grade(self, settings: Settings) -> None:
+    def grade(self) -> None:
         """Grade what is not graded yet, on all cores; say when each is."""
         waiting = [
             each
@@ -216,7 +239,7 @@ class Class:
         ]
         total = len(waiting)
         say(f"{len(self.notebooks)} notebooks, {total} to grade")
-        with closing(self.run(waiting, settings)) as done:
+        with closing(self.run(waiting)) as done:
             for number, each in enumerate(done, 1):
                 say(f"{number}/{total} {each.title}: {self.summary(each)}")
 
@@ -229,10 +252,9 @@ class Class:
         right = sum(mark["passed"] for mark in marks)
         return f"{right} of {len(marks)} right, {result['seconds']} s"
 
-    def run(
-        self, waiting: list[Notebook], settings: Settings
-    ) -> Generator[Notebook]:
+    def run(self, waiting: list[Notebook]) -> Generator[Notebook]:
         """Yield each notebook when its process has ended."""
+        settings = self.settings
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["diffusion_lite_classroom.examine"])
         free, waiting = cores(), waiting[::-1]
@@ -243,8 +265,8 @@ class Class:
                     each, core = waiting.pop(), free.pop()
                     given = (self.record(each), each.path, settings, core)
                     process = context.Process(target=examine_into, args=given)
-                    most = PATIENCE * settings.seconds + GRACE
-                    end = time.monotonic() + most
+                    most = (SPANS + 2) * settings.seconds + GRACE
+                    end = time.monotonic() + PATIENCE * most
                     with uninterrupted():
                         process.start()
                         running[process.sentinel] = process, each, core, end
@@ -340,9 +362,10 @@ def end_group(process: BaseProcess) -> None:
 def grade(submissions: Path, out: Path, settings: dict) -> None:
     """Grade a class, and write what came of it, even if it is stopped."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    room = Class(submissions, out)
+    fonts = matplotlib.get_cachedir()
+    room = Class(submissions, out, Settings(fonts=fonts, **settings))
     importlib.import_module("matplotlib.font_manager")  # makes its list
     try:
-        room.grade(Settings(fonts=matplotlib.get_cachedir(), **settings))
+        room.grade()
     finally:
         room.write()

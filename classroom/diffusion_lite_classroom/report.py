@@ -26,6 +26,11 @@ COLUMNS = (
     "seconds",
 )
 LONGEST = 600
+DEVICES = (
+    r"(?i)^(con(in\$|out\$)?|prn|aux|nul|(com|lpt)[\d\xb9\xb2\xb3])(?=\.|$)"
+)
+"""Names that Windows keeps, whatever their ending."""
+
 LONGEST_NAME = 180
 """How many bytes of a student's name stand in that of a page."""
 
@@ -99,6 +104,7 @@ def file_name(text: str) -> str:
     usual = unicodedata.normalize("NFC", text)
     seen = "".join(c if c.isprintable() else "_" for c in usual)
     name = re.sub(r'[<>:"/\\|?*]|[ .]$', "_", seen)
+    name = re.sub(DEVICES, r"\1_", name)
     return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 

@@ -37,6 +37,7 @@ PROCESSES = 12
 """How many there may be at once, bubblewrap's own two included."""
 
 THREADS = 200
+CHECKS_SECONDS = 300
 
 INSTEAD = (
     "or give --without-isolation inside a container that you throw away "
@@ -152,13 +153,15 @@ def mapped() -> int:
 def limits(memory: int, seconds: int, isolated: bool) -> None:
     """Limit this process and those that it starts, for good.
 
-    The limit of memory is on top of what is mapped already. Outside a
+    The limits of memory and of time are on top of what is used already, and
+    what is checked afterwards may take its own. Outside a
     sandbox the number of threads is not limited: all of the user's would
     count.
     """
     import resource
 
-    most = {"AS": mapped() + memory, "CPU": seconds, "FSIZE": FILE_SIZE}
+    computed = int(time.process_time()) + seconds + CHECKS_SECONDS
+    most = {"AS": mapped() + memory, "CPU": computed, "FSIZE": FILE_SIZE}
     most |= {"CORE": 0, "NOFILE": FILES}
     most |= {"NPROC": THREADS} if isolated else {}
     for name, value in most.items():

@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import diffusion_lite.exercises
-from diffusion_lite.exercises.state import in_time, usual_state
+from diffusion_lite.exercises.state import as_usual, in_time
 from diffusion_lite_classroom.remote import Peer, told
 from diffusion_lite_classroom.sandbox import limits
 from diffusion_lite_classroom.wire import Lost, Pipe, Writer
@@ -46,8 +46,7 @@ def main(number: int, bounds: dict) -> None:
     peer.pipe.send({"ready": True})
     try:
         answers, errors = run(peer, **peer.pipe.receive())
-        with usual_state():
-            serve(peer, answers, errors)
+        as_usual(partial(serve, peer, answers, errors))
     except Lost:
         return
 
@@ -61,9 +60,8 @@ def serve(peer: Peer, answers: dict[str, Callable], errors: list) -> None:
     handed_in = [[str(name), write(each)] for name, each in answers.items()]
     peer.pipe.send({"handed_in": handed_in, "errors": errors})
     while True:
-        question = peer.pipe.receive()
-        with usual_state():
-            in_time(partial(peer.answer, question), None)
+        answer = partial(peer.answer, peer.pipe.receive())
+        as_usual(partial(in_time, answer, None))
 
 
 def run(peer: Peer, cells: list, skip: list) -> tuple[dict, list]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from diffusion_lite.exercises.state import Endless, in_time, usual_state
+from diffusion_lite.exercises.state import Endless, as_usual, in_time, note
 from diffusion_lite.exercises.trial import (
     ENDLESS,
     EXERCISES,
@@ -61,8 +61,12 @@ def check(name: str, answer: Answer, *, seed: int = 0) -> Verdict:
     Raises:
         ValueError: there is no such exercise, or no such seed.
     """
-    with usual_state(), torch.random.fork_rng(devices=[]):
-        return verdict(name, answer, seed)
+
+    def asked() -> Verdict:
+        with torch.random.fork_rng(devices=[]):
+            return verdict(name, answer, seed)
+
+    return as_usual(asked)
 
 
 def verdict(name: str, answer: Answer, seed: int) -> Verdict:
@@ -87,7 +91,9 @@ def verdict(name: str, answer: Answer, seed: int) -> Verdict:
         return Verdict(False, ENDLESS)
     except BaseException as error:  # whatever an answer may return
         return Verdict(
-            False, f"What the function returns cannot be read: {told(error)}"
+            False,
+            f"The check stops with {told(error)}{note()} Restart the kernel; "
+            "if it still does, what the function returns cannot be read.",
         )
     return Verdict(True, tried)
 

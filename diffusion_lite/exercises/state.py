@@ -1,8 +1,8 @@
 """The state under which answers are asked, in a lab and by the grader alike.
 
 A notebook may leave behind another default dtype, warnings that are errors,
-an alarm, a function of PyTorch that it replaced. ``usual_state`` sets back
-what belongs to the process, and gives it back afterwards. What belongs to a
+an alarm, a function of PyTorch that it replaced. ``as_usual`` sets back what
+belongs to the process, and gives it back afterwards. What belongs to a
 thread (gradients, autocast, default device, function modes, NumPy's errors)
 is as usual in the thread of its own that ``in_time`` asks in.
 """
@@ -10,62 +10,120 @@ is as usual in the thread of its own that ``in_time`` asks in.
 import builtins
 import ctypes
 import io
-import math
+import re
 import signal
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from itertools import repeat
+from operator import is_
+from pkgutil import iter_modules
 from types import BuiltinFunctionType
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+
+import diffusion_lite
+
+# Where Python looks, from below here, for what is called builtin.
+globals()["__builtins__"] = vars(builtins).copy()
 
 PATIENCE = 5
 """How many seconds of a clock count as one, where a process has to wait."""
 
-PLACES: tuple[Any, ...] = (
-    builtins,
-    math,
-    np,
-    torch,
-    torch.linalg,
-    nn,
-    nn.functional,
-    Tensor,
-    nn.Module,
+PLACES = re.compile(
+    r"torch|(abc|builtins|collections|contextlib|copy|copyreg|dataclasses"
+    r"|diffusion_lite|functools|importlib|inspect|io|itertools|math"
+    r"|numbers|numpy|operator|os|random|re|sys|threading|time|traceback|types"
+    r"|warnings|weakref|torch\.(autograd|fft|func|functional|linalg|nn"
+    r"|optim|overrides|random|special))(\.(?!_|exercises)\w+)*"
 )
-"""Modules and classes whose functions a notebook may have replaced."""
+"""The modules that a notebook may have changed, or whose classes."""
+
+HOOKS_OF_PYTHON = (
+    (sys, "excepthook"),
+    (sys, "unraisablehook"),
+    (threading, "excepthook"),
+)
+"""What kernels and test runners replace, too: they need only be callable."""
+
+FREE = (
+    "Storage",
+    "step",
+    "showwarning",
+    "_showwarnmsg_impl",
+    "excepthook",
+    "unraisablehook",
+)
+"""What others replace, too: the default dtype, optimizers, pytest."""
 
 MISSING = object()
 
+changed: list[str] = []
+"""What is not as the notebook left it, while an answer is asked."""
 
-def functions_of(place: Any) -> dict[str, Any]:
-    """Return what a notebook should find in one of the places.
+
+def lasting(place: Any, name: str) -> bool:
+    """Return whether a module or a class should hold this for good.
+
+    Those are functions, classes, properties, and a module's constants.
+    """
+    value = vars(place)[name]
+    constant = name[0] != "_" and type(value) not in (list, dict, set)
+    return name not in FREE and (
+        callable(value)
+        or hasattr(type(value), "__get__")
+        or (constant and not isinstance(place, type))
+    )
+
+
+def places(modules: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield modules and their classes: title, place, what lasts, names.
 
     IPython replaces builtins that are no functions of C, as exit.
     """
-    return {
-        name: value
-        for name, value in vars(place).items()
-        if callable(value)
-        and name != "Storage"  # it goes with the default dtype
-        and (
-            place is not builtins
-            or isinstance(value, (type, BuiltinFunctionType))
-        )
-    }
+    found = {id(module): (name, module) for name, module in modules.items()}
+    for module in modules.values():
+        for name, value in vars(module).items():
+            if issubclass(type(value), type) and name[0] != "_":
+                found.setdefault(id(value), (value.__name__, value))
+    for title, place in found.values():
+        usual = {
+            name: value
+            for name, value in vars(place).items()
+            if lasting(place, name)
+            and (
+                place not in (builtins, sys)
+                or isinstance(value, (type, BuiltinFunctionType))
+            )
+        }
+        yield title, place, usual, {*vars(place)}
 
 
-USUAL = [(place, functions_of(place)) for place in PLACES]
-PATH, FINDERS = list(sys.path), list(sys.meta_path)
+class Loaded:
+    """A place that holds all modules."""
 
-changed: list[str] = []
-"""What is not as the notebook left it, while an answer is asked."""
+    def __init__(self) -> None:
+        self.__dict__ = sys.modules
+
+
+for each in iter_modules(diffusion_lite.__path__):
+    if not each.ispkg and each.name != "plotting":  # it takes long to load
+        import_module(f"diffusion_lite.{each.name}")
+LOADED = {k: v for k, v in sys.modules.items() if PLACES.match(k)}
+MODULES = {k: v for k, v in LOADED.items() if PLACES.fullmatch(k)}
+USUAL = [*places(MODULES), ("sys.modules", Loaded(), LOADED, ())]
+HOOKS: list[dict[Any, Any]] = [
+    value
+    for module in MODULES.values()
+    for name, value in vars(module).items()
+    if name.startswith("_global_") and isinstance(value, dict)
+]
 
 
 def no_error(filters: list[Any]) -> list[Any]:
@@ -101,83 +159,133 @@ def open_one(stream: Any) -> Any:
     return stream
 
 
-def of_sys(name: str, wanted: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """Return how an attribute of sys is read and set, and what it should be.
+def callable_or(usual: Any) -> Callable[[Any], Any]:
+    """Return what gives back a function as it is, and else the usual one."""
+    return lambda now: now if callable(now) else usual
 
-    It is None where nobody set it: Windows has no screen for some programs.
-    """
+
+def set_hooks(hooks: list[dict[Any, Any]]) -> None:
+    """Set what all modules and optimizers call by the way."""
+    for held, new in zip(HOOKS, hooks, strict=True):
+        held.clear()
+        held.update(new)
+
+
+def attribute(of: Any, name: str, wanted: Any) -> tuple[Any, ...]:
+    """Return how an attribute, or None, is read and set, and what to."""
     return (
-        lambda: getattr(sys, name, None),
-        lambda value: setattr(sys, name, value),
+        lambda: getattr(of, name, None),
+        lambda value: setattr(of, name, value),
         wanted,
     )
 
 
+def pair(of: Any, name: str, wanted: Any) -> tuple[Any, ...]:
+    """Return the functions that get and set something, and what to."""
+    return getattr(of, f"get{name}"), getattr(of, f"set{name}"), wanted
+
+
+TIMERS: dict[str, tuple[Any, ...]] = {
+    f"an alarm ({name})": (
+        partial(signal.getitimer, value),
+        lambda to, value=value, put=signal.setitimer: put(value, *to),
+        (0.0, 0.0),
+    )
+    for name, value in vars(signal).items()
+    if name.startswith("ITIMER_")
+}
+"""What may interrupt at any time: how to read it, to set it, and to what."""
+
+TRACE, PROFILE = threading.gettrace(), threading.getprofile()
+PATH, FINDERS = list(sys.path), list(sys.meta_path)
+MULTIPLIED = (
+    torch.backends,
+    *(
+        getattr(torch.backends.mkldnn, name)
+        for name in ("matmul", "conv", "rnn")
+    ),
+)
+
 SWITCHES: dict[str, tuple[Any, ...]] = {
-    "the default dtype": (
-        torch.get_default_dtype,
-        torch.set_default_dtype,
-        lambda now: torch.float32,
-    ),
-    "deterministic algorithms": (
-        torch.get_deterministic_debug_mode,
-        torch.set_deterministic_debug_mode,
-        lambda now: 0,
-    ),
+    "the default dtype": pair(torch, "_default_dtype", torch.float32),
+    "deterministic algorithms": pair(torch, "_deterministic_debug_mode", 0),
     "the search for anomalies": (
         torch.is_anomaly_enabled,
         torch.set_anomaly_enabled,
-        lambda now: False,
+        False,
     ),
-    "the precision of products": (
-        torch.get_float32_matmul_precision,
-        torch.set_float32_matmul_precision,
-        lambda now: "highest",
+    **{
+        f"the precision of products ({number})": attribute(
+            of, "fp32_precision", lambda now: now if now == "ieee" else "none"
+        )
+        for number, of in enumerate(MULTIPLIED)
+    },
+    "hooks of all modules": (
+        lambda: [*map(dict, HOOKS)],
+        set_hooks,
+        [{}] * len(HOOKS),
     ),
     "warnings as errors": (
         lambda: list(warnings.filters),
         set_filters,
         no_error,
     ),
-    "the limit of recursion": (
-        sys.getrecursionlimit,
-        sys.setrecursionlimit,
-        lambda now: max(now, 1000),
+    "the limit of recursion": pair(
+        sys, "recursionlimit", lambda n: max(n, 1000)
     ),
-    "sys.path": of_sys("path", with_ours(PATH)),
-    "sys.meta_path": of_sys("meta_path", with_ours(FINDERS)),
-    "sys.stdout": of_sys("stdout", open_one),
-    "sys.stderr": of_sys("stderr", open_one),
-    "sys.excepthook": of_sys(
-        "excepthook", lambda now: now if callable(now) else sys.__excepthook__
+    "the turns of threads": pair(sys, "switchinterval", lambda n: min(n, 0.1)),
+    "threading.settrace": pair(threading, "trace", lambda now: TRACE),
+    "threading.setprofile": pair(threading, "profile", lambda now: PROFILE),
+    "the stack of threads": (  # asked how large it is, it is as usual
+        *[threading.stack_size] * 2,
+        0,
     ),
+    "sys.path": attribute(sys, "path", with_ours(PATH)),
+    "sys.meta_path": attribute(sys, "meta_path", with_ours(FINDERS)),
+    "sys.stdout": attribute(sys, "stdout", open_one),
+    "sys.stderr": attribute(sys, "stderr", open_one),
+    **{
+        f"{of.__name__}.{name}": attribute(
+            of, name, callable_or(getattr(of, name))
+        )
+        for of, name in HOOKS_OF_PYTHON
+    },
 }
-"""What belongs to the process: how to read it, to set it, and to what."""
-
-if hasattr(signal, "setitimer"):
-    SWITCHES["an alarm"] = (
-        lambda: signal.getitimer(signal.ITIMER_REAL),
-        lambda value: signal.setitimer(signal.ITIMER_REAL, *value),
-        lambda now: now if now == (0, 0) else (0, 0),
-    )
+"""What else belongs to the process, likewise."""
 
 
-@contextmanager
-def usual_state() -> Iterator[None]:
-    """Set back what a notebook changed in its process, for a while.
+def as_usual(call: Callable[[], Any]) -> Any:
+    """Return what a call returns, made under the usual state.
 
-    ``changed`` then says what that was.
+    ``changed`` then says what a notebook had changed in its process.
     """
-    with ExitStack() as stack:
-        stack.callback(changed.__delitem__, slice(len(changed), None))
-        for place, usual in USUAL:
-            put_back(place, usual, stack)
-        for name, (get, put, wanted) in SWITCHES.items():
-            now = get()
-            stack.callback(switch, get, put, now)
-            if switch(get, put, wanted(now)):
-                changed.append(name)
-        yield
+    known = len(changed)
+    undo: list[Any] = []
+    try:
+        for name in TIMERS:
+            turn(name, TIMERS[name], undo)
+        for place in USUAL:
+            put_back(place, undo)
+        for name in SWITCHES:
+            turn(name, SWITCHES[name], undo)
+        return call()
+    finally:
+        while undo:
+            undo.pop()()
+        del changed[known:]
+
+
+def turn(name: str, ways: tuple[Any, ...], undo: list[Any]) -> None:
+    """Set a switch to what is wanted; the last of undo sets it back."""
+    get, put, wanted = ways
+    try:
+        now = get()
+        undo.append(partial(switch, get, put, now))
+        to = wanted(now) if callable(wanted) else wanted
+        if switch(get, put, to):
+            changed.append(name)
+    except Exception:
+        changed.append(f"{name} (in vain)")
 
 
 def switch(get: Callable[..., Any], put: Callable[..., Any], to: Any) -> bool:
@@ -188,23 +296,28 @@ def switch(get: Callable[..., Any], put: Callable[..., Any], to: Any) -> bool:
     return other
 
 
-def put_back(place: Any, usual: dict[str, Any], stack: ExitStack) -> None:
-    """Put functions back that were replaced; the stack takes them out again.
+def put_back(known: tuple[Any, ...], undo: list[Any]) -> None:
+    """Put back what was replaced; the last of undo take it out again.
 
     A class may also have a new one, before that of the class it extends.
     """
-    now, extended = vars(place), getattr(place, "__mro__", (0,))[1:]
-    new = [
+    title, place, usual, names = known
+    now, extended = vars(place).copy(), getattr(place, "__mro__", ())[1:]
+    same = map(is_, map(now.get, usual, repeat(MISSING)), usual.values())
+    if all(same) and (len(now) == len(names) or not extended):
+        return
+    new = {
         name
-        for name in now.keys() - usual
-        if any(callable(vars(base).get(name)) for base in extended)
-    ]
+        for base in extended
+        for name in (now.keys() - names) & vars(base).keys()
+        if lasting(base, name)
+    }
     for name in [*usual, *new]:
         value = now.get(name, MISSING)
         if value is not usual.get(name, MISSING):
-            changed.append(f"{place.__name__}.{name}")
+            changed.append(f"{title}.{name}")
             restore(place, name, usual.get(name, MISSING))
-            stack.callback(restore, place, name, value)
+            undo.append(partial(restore, place, name, value))
 
 
 def restore(place: Any, name: str, value: Any) -> None:

@@ -105,7 +105,7 @@ def test_of_500_spoilt_notebooks_each_has_a_line(tmp_path, monkeypatch):
         path = tmp_path / f"sub/s{number:03}/01_forward.ipynb"
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
-    room = grade.Class(tmp_path / "sub", tmp_path / "out")
+    room = grade.Class(tmp_path / "sub", tmp_path / "out", SETTINGS)
     for each in room.notebooks:
         record = examine.examine("x.ipynb", each.path.read_bytes(), SETTINGS)
         assert record.marks or record.notes

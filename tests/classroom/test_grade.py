@@ -1,5 +1,6 @@
 """Grading a class: right is right, wrong is wrong, and nobody is harmed."""
 
+import contextlib
 import csv
 import inspect
 import json
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -596,6 +597,42 @@ def test_a_cell_that_does_not_end_is_left_out(monkeypatch):
     ]
 
 
+TIMES = {
+    "all of it": ([":", "while True: pass"], 3, True),
+    "all of it, first": (["while True: pass", ":"], 3, True),
+    "again and again": ([":", *["while True: pass"] * 8], 2, True),
+    "a part": ([":", "import time; time.sleep(0.5)"], 1, True),
+    "less than a start": ([":"], 1, True),
+    "before all": (["while True: pass"] * 8 + [":"], 1, None),
+}
+"""Cells, seconds, and whether the answer is right, or None: unchecked."""
+
+QUICK = (
+    "import math\nfrom diffusion_lite.exercises import check\n"
+    "def left_after(T):\n"
+    "    b = [1e-4 + i * 0.0199 / (T - 1) for i in range(T)]\n"
+    "    return math.prod(1 - x for x in b)\n"
+    "check('forward-3', left_after)"
+)
+
+
+@SHUT_IN
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TIMES)
+def test_what_is_handed_in_before_the_time_is_up_is_checked(kind):
+    given, seconds, right = TIMES[kind]
+    given = [QUICK if cell[0] == ":" else cell for cell in given]
+    settings = replace(SETTINGS, seconds=seconds)
+    record = examined(*given, settings=settings)
+    mark = record.marks[2]
+    assert mark.passed is bool(right), mark
+    assert (mark.message == examine.UNCHECKED) is (right is None)
+    endless = [k for k, cell in enumerate(given, 1) if cell[:5] == "while"]
+    told = [f"Code cell {k}: {examine.LATE}" for k in endless]
+    assert record.notes == told[: len(record.notes)]
+    assert bool(record.notes) is bool(endless)
+
+
 @SHUT_IN
 def test_what_works_in_a_lab_works_or_says_why_not():
     cells = {
@@ -840,7 +877,7 @@ def below(pid):
 def test_of_a_notebook_that_is_over_nothing_is_left():
     cells = hostile.cells("lingers", [])
     with examine.Worker(SETTINGS) as worker:
-        worker.run(cells, [], 60.0)
+        worker.run(cells, [])
         scratch = Path(worker.scratch.name)
         assert list(scratch.iterdir()) == []  # it is mounted elsewhere
         inside = below(worker.process.pid)
@@ -966,7 +1003,7 @@ def test_stopped_while_a_process_starts_it_leaves_none(tmp_path, monkeypatch):
     sub = tmp_path / "sub"
     hand_in(sub, "ada", "01_forward.ipynb", notebook("while True:\n    pass"))
     with pytest.raises(KeyboardInterrupt):
-        grade.Class(sub, tmp_path / "out").grade(SETTINGS)
+        grade.Class(sub, tmp_path / "out", SETTINGS).grade()
     ours = signal.default_int_handler
     assert signal.signal(signal.SIGINT, usual) is ours  # as it was
     (process,) = started
@@ -1001,7 +1038,6 @@ def test_a_page_holds_no_html():
         b"[" * 10**6,
         b'{"cells": 3}',
         b'{"cells": [3]}',
-        b'{"cells": [{"cell_type": "code"}]}',
         b'{"cells": [{"cell_type": "code", "source": 3}]}',
         b'{"cells": [{"cell_type": "code", "source": [3]}]}',
         b'{"worksheets": [{"cells": []}]}',
@@ -1017,7 +1053,8 @@ def test_a_notebook_is_about_the_chapters_that_it_names():
     about = examine.exercises_of
     assert about("x.ipynb", ['check("elbo-2", f)'])[0] == "elbo-1"
     assert about("06_GAN.ipynb", ["pass"])[0] == "gan-1"
-    assert about("x.ipynb", ["pass"]) == []
+    assert about("x.ipynb", ["check(f'gan-{1}', f)"])[0] == "gan-1"
+    assert about("x.ipynb", ["pass", "gan-1"]) == []
     record = examined("pass")
     assert "No exercise" in record.notes[0]
 
@@ -1025,15 +1062,23 @@ def test_a_notebook_is_about_the_chapters_that_it_names():
 def test_without_students_the_layout_is_told(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sandbox, "missing", str)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "sub").mkdir()
-    told = []
-    for folder in ("sub", "none", "."):
-        monkeypatch.setattr(sys, "argv", ["x", folder])
-        assert __main__.main() == 2
-        told.append(capsys.readouterr().err)
-    assert "SUBMISSIONS/<student>/*.ipynb" in told[0]
-    assert "No such file" in told[1]
-    assert "cannot go into" in told[2]
+    hand_in(Path("sub"), "ada", "1.pdf", b"")
+    given = {
+        ("nothing",): "there is no folder nothing: expected a folder for each",
+        ("sub/ada/1.pdf",): "there is no folder sub/ada/1.pdf: expected",
+        (os.fsdecode(b"\xff"),): "there is no folder \ufffd: expected",
+        ("",): "submissions: give a folder, not ''",
+        ("sub", "--out", ""): "--out: give a folder, not ''",
+        ("sub",): "there is no notebook in sub: expected a folder for each",
+        (".",): "results cannot go into . itself",
+    }
+    for words, told in given.items():
+        monkeypatch.setattr(sys, "argv", ["x", *words])
+        with contextlib.suppress(SystemExit):
+            assert __main__.main() == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["sub"]
 
 

@@ -3,10 +3,12 @@
 import csv
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -14,12 +16,13 @@ import pytest
 
 from diffusion_lite_classroom import __main__, grade, report, sandbox
 
+SETTINGS = grade.Settings(False, 2**32, 60, "fonts")
 PLAIN = nbformat.writes(
     nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
 ).encode()
 """A notebook without an exercise: nothing has to be run."""
 
-DONE = "No exercise is in it: no check(...) line."
+DONE = 'No exercise is in it: no line like check("forward-1", answer).'
 NONE = "It is no Jupyter notebook of format 4: save it again."
 
 NAMES = [
@@ -121,6 +124,11 @@ def odd(tmp_path):
         "picture": (b"\x89PNG\r\n\x1a\n", NONE),
         "format 3": (b'{"worksheets": [{"cells": []}], "nbformat": 3}', NONE),
         "large": (b" " * (100 * 2**20), "It is larger than 20 MB"),
+        "no source": (b'{"cells": [{"cell_type": "code"}]}', DONE),
+        "null": (
+            b'{"cells": [{"cell_type": "code", "source": null}]}',
+            DONE,
+        ),
         "long": (
             PLAIN.replace(b'"1"', b'"' + b"1" * 9 * 2**20 + b'"'),
             "It holds more than 8 MB of code.",
@@ -146,8 +154,10 @@ LINES = {
     ("packed", "1.zip"): "It is packed: unpack it here.",
     ("named", "1.ipynb.txt"): "Its name must end in .ipynb",
     ("CAPITALS", "1.IPYNB"): DONE,
-    ("other", "other"): "There is no notebook.",
-    ("nobody", "nobody"): "There is no notebook.",
+    ("other", "other"): "There is no notebook, only 1.pdf, a/b/c.zip.",
+    ("kept", "kept"): "only .ipynb_checkpoints/1-checkpoint.ipynb.",
+    ("many", "many"): "only 0.py, 1.py, 2.py and more.",
+    ("nobody", "nobody"): "There is no notebook, and no other file.",
     ("folder", "folder"): "The folder is a link.",
     ("loose.ipynb", "loose.ipynb"): "It lies beside the folders: put it",
     ("ada.zip", "ada.zip"): "It is packed: unpack it into a folder",
@@ -175,6 +185,10 @@ def test_whatever_is_handed_in_all_are_graded(odd, tmp_path, capsys):
     hand_in(sub, "named", "1.ipynb.txt")
     hand_in(sub, "CAPITALS", "1.IPYNB")
     hand_in(sub, "other", "1.pdf")
+    hand_in(sub, "other/a/b", "c.zip")
+    hand_in(sub, "kept/.ipynb_checkpoints", "1-checkpoint.ipynb")
+    for number in range(9):
+        hand_in(sub, "many", f"{number}.py")
     (sub / "nobody").mkdir()
     (sub / "folder").symlink_to(sub / "fine")
     (sub / "loose.ipynb").write_bytes(PLAIN)
@@ -203,25 +217,39 @@ def test_what_may_not_be_read_is_a_line(tmp_path, monkeypatch):
         return usual(path)
 
     monkeypatch.setattr(Path, "iterdir", refusing)
-    room = grade.Class(tmp_path / "sub", tmp_path / "out")
+    room = grade.Class(tmp_path / "sub", tmp_path / "out", SETTINGS)
     faults = [each.fault for each in room.notebooks]
     assert faults == ["The folder cannot be read: Permission denied.", ""]
 
 
 @pytest.mark.slow
 def test_a_notebook_that_vanishes_costs_only_itself(tmp_path, capsys):
-    room = grade.Class(
-        hand_in(tmp_path / "sub", "ada").parent.parent, tmp_path / "out"
-    )
+    sub = hand_in(tmp_path / "sub", "ada").parent.parent
+    room = grade.Class(sub, tmp_path / "out", SETTINGS)
     (tmp_path / "sub/ada/1.ipynb").unlink()
-    room.grade(grade.Settings(False, 2**32, 60, str(tmp_path)))
+    room.grade()
     room.write()
     assert told(tmp_path / "out") == [("ada", "1.ipynb", grade.NOT_DONE)]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("memory", 1), ("seconds", 1), ("isolated", True)]
+)
+def test_what_was_graded_with_other_limits_is_graded_anew(
+    name, value, tmp_path
+):
+    sub, out = hand_in(tmp_path / "sub", "ada").parent.parent, tmp_path / "out"
+    room = grade.Class(sub, out, SETTINGS)
+    path = room.record(room.notebooks[0])
+    other = grade.Class(sub, out, replace(SETTINGS, **{name: value}))
+    again = grade.Class(sub, out, replace(SETTINGS, fonts="others"))
+    assert other.record(other.notebooks[0]) != path
+    assert again.record(again.notebooks[0]) == path
+
+
 def test_results_that_vanish_are_written_all_the_same(tmp_path):
     sub = hand_in(tmp_path / "sub", "ada").parent.parent
-    room = grade.Class(sub, tmp_path / "out")
+    room = grade.Class(sub, tmp_path / "out", SETTINGS)
     (tmp_path / "out/records").rmdir()
     (tmp_path / "out").rmdir()
     room.write()
@@ -264,17 +292,19 @@ def test_if_nobody_reads_the_progress_all_are_graded(tmp_path):
 
 def test_a_record_that_is_broken_is_no_record(tmp_path):
     sub = hand_in(tmp_path / "sub", "ada").parent.parent
-    room = grade.Class(sub, tmp_path / "out")
+    room = grade.Class(sub, tmp_path / "out", SETTINGS)
     room.record(room.notebooks[0]).write_text(json.dumps("x")[:-1])
     room.write()
     assert told(tmp_path / "out") == [("ada", "1.ipynb", grade.NOT_DONE)]
 
 
 def test_a_page_keeps_a_name_that_all_systems_can_have():
-    names = report.page_names(["ada", "=bob", "Zoë", "CON.x"])
-    assert names["ada"] == "ada.html"
-    assert names["=bob"] == "=bob.html"
-    assert names["Zoë"] == "Zoë.html"
+    odd = ["CON", "con.x", "NUL ", "Lpt9", "COM\u00b9.a.b", "conin$"]
+    names = report.page_names(["ada", "=bob", "Zoë", "CONNY", "COM", *odd])
+    kept = ["ada.html", "=bob.html", "Zoë.html", "CONNY.html", "COM.html"]
+    assert [*names.values()][:5] == kept
+    bases = {re.split("[.-]", names[name].casefold())[0] for name in odd}
+    assert bases == {"con_", "nul_", "lpt9_", "com\u00b9_", "conin$_"}
 
 
 @pytest.mark.parametrize(

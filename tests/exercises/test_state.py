@@ -1,15 +1,18 @@
 """Whatever state a notebook leaves behind, its answers are asked in ours."""
 
+import builtins
 import json
+import math
 import os
 import sys
 import tempfile
 import time
+import warnings
 
 import pytest
 import torch
 
-from diffusion_lite.exercises import check, names
+from diffusion_lite.exercises import check, names, state
 from diffusion_lite.exercises.state import Endless, in_time
 from diffusion_lite.exercises.trial import mistakes
 from test_exercises import of_all_labs
@@ -67,6 +70,47 @@ STATES = {
     "torch.Tensor.exp = torch.Tensor.detach = None",
     "PyTorch's modules": "torch.nn.Module.__call__ = None\n"
     "torch.nn.Linear = torch.nn.Module = int",
+    "a small stack": "import threading; threading.stack_size(32768)",
+    "a trace of threads": "import threading\n"
+    "threading.settrace(lambda *given: 1 / 0)\n"
+    "threading.setprofile(lambda *given: 1 / 0)",
+    "no threads": "import threading; threading.Thread.start = None\n"
+    "threading.Thread = threading.excepthook = None",
+    "rough products, told anew": "torch.backends.fp32_precision = 'bf16'\n"
+    "torch.backends.mkldnn.matmul.fp32_precision = 'bf16'",
+    "no clock": "import time\n"
+    "time.monotonic = time.clock_gettime = time.time = None",
+    "constants": "import math; math.pi = np.pi = torch.pi = 3\n"
+    "math.inf = torch.inf = 0; torch.float64 = torch.float16",
+    "Python's libraries": "import copy, functools, operator, inspect\n"
+    "copy.deepcopy = functools.partial = functools.wraps = None\n"
+    "operator.index = inspect.signature = sys.getrecursionlimit = None",
+    "other timers": "import signal\n"
+    "for name in ('PROF', 'VTALRM'):\n"
+    "    at = getattr(signal, 'SIG' + name)\n"
+    "    signal.signal(at, lambda *given: 1 / 0)\n"
+    "signal.setitimer(signal.ITIMER_PROF, 0.05, 0.05)\n"
+    "signal.setitimer(signal.ITIMER_VIRTUAL, 0.05, 0.05)",
+    "hooks of all modules": "from torch.nn.modules import module\n"
+    "for name in ('forward', 'forward_pre', 'full_backward'):\n"
+    "    add = getattr(module, f'register_module_{name}_hook')\n"
+    "    add(lambda *given: 1 / 0)",
+    "PyTorch's gradients": "torch.no_grad.__enter__ = None\n"
+    "torch.autograd.grad = torch.autograd.Function.apply = None",
+    "PyTorch's other functions": "torch.random.fork_rng = None\n"
+    "for name in dir(torch.special): setattr(torch.special, name, None)\n"
+    "for name in dir(torch.nn.init): setattr(torch.nn.init, name, None)",
+    "PyTorch's layers": "torch.nn.Linear.forward = None\n"
+    "torch.nn.parameter.Parameter = torch.nn.Parameter.__new__ = None",
+    "a transpose": "torch.Tensor.T = property(lambda self: 1 / 0)",
+    "the package": "import diffusion_lite.schedules as ours\n"
+    "ours.linear_schedule = ours.Schedule.T = None\n"
+    "import diffusion_lite.forward as ours; ours.q_sample = None",
+    "no torch": "for name in [*sys.modules]:\n"
+    "    if name.startswith(('torch', 'numpy')): del sys.modules[name]",
+    "no builtins": "import builtins\n"
+    "del builtins.isinstance, builtins.len, builtins.ValueError\n"
+    "del builtins.next, builtins.getattr, builtins.callable",
 }
 
 
@@ -82,13 +126,15 @@ def in_a_process_of_its_own(call):
         pid = os.fork()
         if pid == 0:
             dumps, leave, opened = json.dumps, os._exit, open
-            path = file.name
+            path, space = file.name, vars(builtins)
+            kept = space.copy()
             try:
                 with opened(path, "w") as out:
                     try:
                         found = call()
                     except BaseException as error:
                         found = f"{type(error).__name__}: {error}"
+                    space.update(kept)
                     out.write(dumps(found))
             finally:
                 leave(0)
@@ -105,13 +151,13 @@ def due():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("state", STATES)
-def test_a_verdict_does_not_depend_on_what_a_notebook_set(state, due):
+@pytest.mark.parametrize("kind", STATES)
+def test_a_verdict_does_not_depend_on_what_a_notebook_set(kind, due):
     solutions, wrong, expected = due
 
     def call():
         space = {"torch": torch, "np": sys.modules["numpy"]}
-        exec(STATES[state], space | {"os": os, "sys": sys})
+        exec(STATES[kind], space | {"os": os, "sys": sys})
         return verdicts(solutions, wrong)
 
     assert in_a_process_of_its_own(call) == expected
@@ -129,6 +175,26 @@ def test_an_error_says_what_was_set_back():
         torch.set_default_dtype(usual)
     assert "the notebook had changed: the default dtype" in text
     assert "dtype." not in check("forward-1", needs_doubles).text
+
+
+def test_what_is_set_back_is_given_back_and_what_cannot_be_is_named(
+    monkeypatch,
+):
+    def told():
+        return state.as_usual(lambda: (state.note(), math.pi, torch.Tensor.T))
+
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        usual = told()
+        assert usual[0] == ""
+        monkeypatch.setattr(math, "pi", 3)
+        monkeypatch.setattr(torch.Tensor, "T", 3, raising=False)
+        never = lambda: 1 / 0, None, 0
+        monkeypatch.setitem(state.SWITCHES, "a wheel", never)
+        text, *found = told()
+    assert found == [*usual[1:]]
+    assert text.endswith(": math.pi, Tensor.T, a wheel (in vain).")
+    assert math.pi == torch.Tensor.T == 3
 
 
 def test_a_call_may_wait_longer_than_it_may_compute():
