@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from diffusion_lite.arguments import (
+    at,
     batch,
     normal,
     random_integers,
@@ -75,6 +76,24 @@ def simple_loss(
     Shapes: x_0 and eps (B, ...); t an int or (B,), 1..T.
     """
     return eps_error(eps_model, x_0, t, eps, schedule).mean()
+
+
+def v_loss(
+    eps_model: Denoiser,
+    x_0: Tensor,
+    t: int | Tensor,
+    eps: Tensor,
+    schedule: Schedule,
+) -> Tensor:
+    """Return the mean squared error of the v that eps_hat implies, a scalar.
+
+    |v - v_hat|^2 / D, which is |eps - eps_hat|^2 / (alpha_bar_t D): v counts
+    an error at large t as much as one at small t. Book: eq-v-loss.
+    Source: Salimans and Ho 2022, section 4: the loss of weight SNR + 1.
+    Shapes: as simple_loss.
+    """
+    alpha_bar = at(schedule.alpha_bar, t, x_0, lowest=1).flatten()
+    return (eps_error(eps_model, x_0, t, eps, schedule) / alpha_bar).mean()
 
 
 def eps_error(

@@ -5,6 +5,7 @@ Both are denoisers: forward(x_t, t) -> eps_hat, with integer t (B,).
 
 import math
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,10 @@ from diffusion_lite.arguments import (
     rows,
     whole,
 )
+from diffusion_lite.parameterization import eps_from_v
+from diffusion_lite.schedules import Schedule
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:
@@ -162,7 +167,7 @@ class UNet(nn.Module):
         self.upsample = nn.Conv2d(2 * width, width, 3, padding=1)
         self.up = ResBlock(2 * width, width, 4 * width)
         self.norm = nn.GroupNorm(width // 8, width)
-        self.last = nn.Conv2d(width, channels, 3, padding=1)
+        self.last = _from_zero(nn.Conv2d(width, channels, 3, padding=1))
 
     def forward(
         self, x_t: Tensor, t: Tensor, y: Tensor | None = None
@@ -196,6 +201,32 @@ class UNet(nn.Module):
         return F.silu(emb + self.label(y.long()))
 
 
+class VPrediction(nn.Module):
+    """A denoiser by a network that predicts v: forward(x_t, t, y=) -> eps_hat.
+
+    eps_hat = s x_t + a v_hat: at large t, where a is small, the input is
+    nearly the answer already. Book: eq-x-0-eps-from-v.
+    """
+
+    def __init__(self, net: nn.Module, schedule: Schedule) -> None:
+        super().__init__()
+        self.net, self.schedule = net, schedule
+
+    def forward(self, x_t: Tensor, t: Tensor, **labels: Tensor) -> Tensor:
+        """Return eps_hat, of x_t's shape; y is handed on to the network."""
+        return eps_from_v(x_t, t, self.net(x_t, t, **labels), self.schedule)
+
+
+def _from_zero(layer: Layer) -> Layer:
+    """Return the layer with weights of 0: a block then begins as no change.
+
+    Source: Goyal et al. 2017, section 5.1, there of its last normalisation.
+    """
+    for p in layer.parameters():
+        nn.init.zeros_(p)
+    return layer
+
+
 class ResBlock(nn.Module):
     """Two convolutions, conditioned on time, and a residual connection.
 
@@ -209,7 +240,7 @@ class ResBlock(nn.Module):
         self.conv_1 = nn.Conv2d(c_in, c_out, 3, padding=1)
         self.time = nn.Linear(emb_dim, 2 * c_out)
         self.norm_2 = nn.GroupNorm(c_out // 8, c_out)
-        self.conv_2 = nn.Conv2d(c_out, c_out, 3, padding=1)
+        self.conv_2 = _from_zero(nn.Conv2d(c_out, c_out, 3, padding=1))
         same = c_in == c_out
         self.shortcut = nn.Identity() if same else nn.Conv2d(c_in, c_out, 1)
 
@@ -231,7 +262,7 @@ class Attention(nn.Module):
         super().__init__()
         self.norm = nn.GroupNorm(channels // 8, channels)
         self.qkv = nn.Linear(channels, 3 * channels, bias=False)
-        self.out = nn.Linear(channels, channels)
+        self.out = _from_zero(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x (B, C, H, W) plus each position's mean of the values."""

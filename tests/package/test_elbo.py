@@ -21,6 +21,7 @@ from diffusion_lite.elbo import (
     optimal_reverse_variance,
     prior_term,
     simple_loss,
+    v_loss,
 )
 from diffusion_lite.forward import q_sample
 from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
@@ -575,6 +576,25 @@ def test_dequantised_nll_is_a_bound_and_exact_for_flat_densities(generator):
     torch.testing.assert_close(
         flat.double(), torch.full((3 * n,), math.log(5)).double()
     )
+
+
+@pytest.mark.equation("eq-v-loss", oracle="v by the angle of x_t")
+def test_v_loss_is_the_error_of_v(generator):
+    x_0, eps = torch.randn(2, 64, 3, generator=generator).double()
+    t = torch.randint(1, SCHEDULE.T + 1, (64,), generator=generator)
+
+    def eps_model(x_t, t):
+        return 0.3 * x_t + 0.01 * t[:, None]
+
+    # x_t = cos(angle) x_0 + sin(angle) eps, and v is its derivative.
+    angle = SCHEDULE.alpha_bar[t].sqrt().acos()[:, None]
+    x_t = angle.cos() * x_0 + angle.sin() * eps
+    v_hat = (eps_model(x_t, t) - angle.sin() * x_t) / angle.cos()
+    v = angle.cos() * eps - angle.sin() * x_0
+    expected = (v - v_hat).square().mean()
+    got = v_loss(eps_model, x_0, t, eps, SCHEDULE)
+    torch.testing.assert_close(got, expected)
+    assert float(v_loss(eps_model, x_0, 5, eps, SCHEDULE)) > 0
 
 
 def test_grey_levels_bad_input(generator):

@@ -12,6 +12,7 @@ from torch import nn
 from diffusion_lite.arguments import WHOLE
 from diffusion_lite.elbo import denoising_loss, elbo_terms, loss_by_time
 from diffusion_lite.flow import Flow, flow_loss
+from diffusion_lite.forward import q_sample
 from diffusion_lite.gan import point_discriminator, point_generator, train_gan
 from diffusion_lite.networks import (
     MLP,
@@ -19,9 +20,11 @@ from diffusion_lite.networks import (
     FiLMLayer,
     ResBlock,
     UNet,
+    VPrediction,
     perceptron,
     time_embedding,
 )
+from diffusion_lite.parameterization import v_from_x_0_eps
 from diffusion_lite.sampling import ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
 from diffusion_lite.training import last, train
@@ -33,7 +36,15 @@ STEPS = torch.tensor([1, 50, 99, 100])
 
 def unet(**kwargs):
     torch.manual_seed(0)
-    return UNet(width=8, **kwargs)
+    return begun(UNet(width=8, **kwargs))
+
+
+def begun(net):
+    """Give the layers that start at 0 weights as those of other layers."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear) and not layer.weight.any():
+            layer.reset_parameters()
+    return net
 
 
 @pytest.mark.equation("eq-time-embedding", oracle="numbers done by hand")
@@ -178,6 +189,39 @@ def test_every_parameter_of_the_unet_gets_a_gradient(num_classes, generator):
     unet_loss(net, generator, y).backward()
     for name, p in net.named_parameters():
         assert float(p.grad.abs().max()) > 1e-7, name
+
+
+def test_a_unet_begins_with_blocks_that_change_nothing(generator):
+    x = torch.randn(4, 8, 8, 8, generator=generator)
+    emb = torch.randn(4, 32, generator=generator)
+    assert torch.equal(ResBlock(8, 8, 32)(x, emb), x)
+    assert torch.equal(Attention(8)(x), x)
+    assert not UNet()(x[:, :1], STEPS).any()
+
+
+def test_a_unet_learns_from_its_zeros(generator):
+    net, x = UNet(width=8), torch.randn(4, 1, 8, 8, generator=generator)
+    adam = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(3):
+        adam.zero_grad()
+        (net(x, STEPS) - x).square().mean().backward()
+        adam.step()
+    for name, p in net.named_parameters():
+        assert float(p.grad.abs().max()) > 0, name
+
+
+def test_a_network_of_v_is_a_denoiser(generator):
+    schedule = cosine_schedule(1000)
+    x_0, eps = torch.randn(2, 4, 2, generator=generator).double()
+    x_t = q_sample(x_0, STEPS, eps, schedule)
+
+    class Exact(nn.Module):
+        def forward(self, given, t):
+            assert torch.equal(given, x_t)
+            return v_from_x_0_eps(x_0, t, eps, schedule)
+
+    got = VPrediction(Exact(), schedule)(x_t, STEPS)
+    torch.testing.assert_close(got, eps)
 
 
 def test_every_parameter_of_the_mlp_gets_a_gradient(generator):
