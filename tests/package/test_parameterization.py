@@ -62,6 +62,25 @@ def test_v_is_the_derivative_of_x_t_along_the_circle():
     torch.testing.assert_close((ahead - x_t) / small, v, rtol=1e-4, atol=1e-4)
 
 
+def test_edms_preconditioning_is_v_up_to_the_sign():
+    # Chapter 4: x_0 = c_skip x + c_out F, for data of variance 1. With F of
+    # variance 1, c_out^2 is the variance of x_0 - c_skip x.
+    x_0, eps, x_t = triple()
+    alpha_bar = SCHEDULE.alpha_bar[T]
+    noise = (1 - alpha_bar) / alpha_bar
+    grid = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    c_out_2, at = (
+        (1 - grid) ** 2 + grid**2 * noise[:, None]  # of x_0, of the noise
+    ).min(1)
+    torch.testing.assert_close(grid[at], 1 / (1 + noise), rtol=0, atol=1e-5)
+    torch.testing.assert_close(c_out_2, 1 - alpha_bar, rtol=1e-6, atol=0)
+    c_skip, c_out = (1 / (1 + noise))[:, None], (1 - alpha_bar).sqrt()[:, None]
+    x = x_t / alpha_bar.sqrt()[:, None]
+    close(c_skip * x, alpha_bar.sqrt()[:, None] * x_t)
+    target = (x_0 - c_skip * x) / c_out
+    close(target, -v_from_x_0_eps(x_0, T, eps, SCHEDULE))
+
+
 def test_v_ends_are_noise_and_minus_data():
     x_0, eps, _ = triple()
     assert torch.equal(v_from_x_0_eps(x_0, 0, eps, SCHEDULE), eps)
