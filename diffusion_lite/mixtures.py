@@ -157,7 +157,8 @@ class GaussianMixture:
         E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), Tweedie's
         formula; t may differ from row to row, and runs 0..T.
         Book: eq-tweedie.
-        Source: Efron 2011, eq. 2.8, for this noise.
+        Source: Efron 2011, "Tweedie's formula and selection bias", section 1,
+        for this noise.
         """
         alpha_bar = at(schedule.alpha_bar, t, _double(x_t, self.dim))
         q_t = self._at_alpha_bar(x_t, alpha_bar)
