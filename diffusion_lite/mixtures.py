@@ -260,7 +260,7 @@ def kl_to_normal(
     The integral of p(x) (log p(x) - log N(x; mean, variance)), by the
     trapezoid rule on a grid of 20,001 points that reaches 12 standard
     deviations, of the widest component, beyond the outermost means.
-    Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
+    Book: eq-kl-to-noise, eq-bound-distance.
     """
     (mean,) = inside(-math.inf, math.inf, mean=mean)
     (variance,) = inside(0, math.inf, variance=variance)

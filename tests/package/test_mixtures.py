@@ -343,7 +343,6 @@ def test_reverse_bad_input():
             mixture.reverse(torch.zeros(2), t, SCHEDULE)
 
 
-@pytest.mark.equation("eq-reverse-kl", oracle="closed form, one Gaussian")
 def test_kl_to_normal_between_two_gaussians_in_closed_form():
     p = GaussianMixture(
         torch.ones(1),
