@@ -202,8 +202,9 @@ def optimal_reverse_variance(loss: Tensor) -> ReverseVariance:
     variance(t, schedule) = beta-tilde_t + beta_t^2 / (alpha_t (1 -
     alpha_bar_t)) loss_t: the variance of q's step back when x_0 is known,
     and the mean squared error of the mean. The loss is loss_by_time's, (T+1,).
-    Book: eq-optimal-reverse-variance. Source: Bao et al. 2022, theorem 1,
-    there for the exact score.
+    Book: eq-optimal-reverse-variance.
+    Source: Bao et al. 2022, Analytic-DPM, theorem 1, there for the exact
+    score.
     """
 
     def variance(t: int | Tensor, schedule: Schedule) -> Tensor:
@@ -218,7 +219,7 @@ def elbo_weight(
     schedule: Schedule,
     variance: ReverseVariance = forward_variance,
 ) -> Tensor:
-    """Return the bound's price of a squared error of eps at t, in nats.
+    """Return the bound's weight of a squared error of eps at t, in nats.
 
     L_{t-1} = weight_t |eps - eps_hat|^2 + what no training changes, with
     weight_t = beta_t^2 / (2 variance_t alpha_t (1 - alpha_bar_t)).
@@ -227,6 +228,19 @@ def elbo_weight(
     t = time_steps(t, 1, schedule.T)
     taken_off = schedule.beta[t].square() / (1 - schedule.alpha_bar[t])
     return taken_off / (2 * variance(t, schedule) * schedule.alpha[t])
+
+
+def snr_weight(t: int | Tensor, schedule: Schedule) -> Tensor:
+    """Return the bound's weight of a squared error of x_0 at t, in nats.
+
+    Where p's step has the variance beta-tilde_t, L_{t-1} is
+    (snr_{t-1} - snr_t) / 2 times |x_0 - x_0_hat|^2, and no more. For t
+    in 2..T: snr_0 is infinite.
+    Book: eq-snr-weight.
+    Source: Kingma et al. 2021, the loss of their discrete-time model.
+    """
+    t = time_steps(t, 2, schedule.T)
+    return (schedule.snr[t - 1] - schedule.snr[t]) / 2
 
 
 def elbo_loss(

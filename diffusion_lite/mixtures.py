@@ -157,7 +157,8 @@ class GaussianMixture:
         E[eps | x_t] = -sqrt(1 - alpha_bar_t) grad log q(x_t), Tweedie's
         formula; t may differ from row to row, and runs 0..T.
         Book: eq-tweedie.
-        Source: Efron 2011, eq. 2.8, for this noise.
+        Source: Efron 2011, "Tweedie's formula and selection bias", section 1,
+        for this noise.
         """
         alpha_bar = at(schedule.alpha_bar, t, _double(x_t, self.dim))
         q_t = self._at_alpha_bar(x_t, alpha_bar)
@@ -259,7 +260,7 @@ def kl_to_normal(
     The integral of p(x) (log p(x) - log N(x; mean, variance)), by the
     trapezoid rule on a grid of 20,001 points that reaches 12 standard
     deviations, of the widest component, beyond the outermost means.
-    Book: eq-kl-to-noise, eq-reverse-kl, eq-bound-distance.
+    Book: eq-kl-to-noise, eq-bound-distance.
     """
     (mean,) = inside(-math.inf, math.inf, mean=mean)
     (variance,) = inside(0, math.inf, variance=variance)

@@ -35,7 +35,7 @@ def posterior_mean_from_eps(
 ) -> Tensor:
     """Return the same mean, told which noise made x_t instead of x_0.
 
-    x_t with a little of the noise taken off, then turned up again:
+    x_t with a little of the noise taken off, then rescaled:
     (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t). With
     E[eps | x_t] for eps it is the mean of q(x_s | x_t).
     Book: eq-posterior-mean-eps, eq-reverse-mean.
@@ -80,7 +80,8 @@ def reverse_variance(
     beta-tilde_t + (alpha_bar_s beta_t^2 / (1 - alpha_bar_t)^2) Var(x_0 | x_t)
     for each coordinate, where s = t - 1. With Var(x_0 | x_t) averaged over
     x_t it is the best single variance of a reverse step.
-    Book: eq-total-variance. Source: Bao et al. 2022, theorem 1.
+    Book: eq-total-variance.
+    Source: Bao et al. 2022, Analytic-DPM, theorem 1.
     Shapes: x_0_variance and t a number or (B,), t in 1..T.
     """
     x_0_variance = _variance(x_0_variance)

@@ -179,7 +179,7 @@ def linear_schedule(
     """Return the DDPM paper's schedule: beta rises on a straight line.
 
     beta_1 and beta_T are those of the paper's thousand steps. Any other T
-    follows the same curve of alpha_bar in T strides, so alpha_bar_T, the
+    follows the same curve of alpha_bar in T steps, so alpha_bar_T, the
     total noise, is the same for every T:
     beta_t = 1 - alpha_bar(1000 t / T) / alpha_bar(1000 (t-1) / T), with
     log alpha_bar joined by straight lines between the thousand steps.
@@ -193,8 +193,8 @@ def linear_schedule(
     )
     log_alpha_bar = torch.cat([beta.new_zeros(1), (-beta).log1p().cumsum(0)])
     place = np.arange(T + 1) * 1000 / T
-    strides = np.interp(place, range(1001), log_alpha_bar)
-    return Schedule.from_betas(-torch.from_numpy(strides).diff().expm1())
+    steps = np.interp(place, range(1001), log_alpha_bar)
+    return Schedule.from_betas(-torch.from_numpy(steps).diff().expm1())
 
 
 def cosine_schedule(

@@ -66,7 +66,7 @@ def on_a_grid(m_1: Tensor, v_1: Tensor, m_2: Tensor, v_2: Tensor) -> Tensor:
 
 @exercise("elbo-2")
 def what_an_error_costs(trial: Trial) -> str:
-    """Hold the price against a divergence of two steps back."""
+    """Hold the weight against a divergence of two steps back."""
     for T in (20, 100, 1000):
         schedule = some_schedule(trial, T)
         t = trial.integer(2, T - 2)

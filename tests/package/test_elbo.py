@@ -21,11 +21,16 @@ from diffusion_lite.elbo import (
     optimal_reverse_variance,
     prior_term,
     simple_loss,
+    snr_weight,
     v_loss,
 )
 from diffusion_lite.forward import q_sample
 from diffusion_lite.mixtures import GaussianMixture, kl_to_normal
-from diffusion_lite.posterior import forward_variance, posterior_variance
+from diffusion_lite.posterior import (
+    forward_variance,
+    posterior_mean,
+    posterior_variance,
+)
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
 from mutants import mutant, negated
 
@@ -333,7 +338,7 @@ def test_elbo_of_a_point_mass_like_law_is_near_exact(generator):
 )
 @pytest.mark.equation("eq-elbo-weight", oracle="the bound's own change")
 @pytest.mark.parametrize("variance", [forward_variance, posterior_variance])
-def test_elbo_weight_is_the_price_of_an_error(variance):
+def test_elbo_weight_is_what_an_error_costs(variance):
     # Make the best denoiser wrong by a constant: the bound rises by
     # weight times its square (and no more than chance in the cross term).
     mixture, n, off = two_modes(), 50_000, 3.0
@@ -354,6 +359,49 @@ def test_elbo_weight_is_the_price_of_an_error(variance):
         risen, elbo_weight(t, SCHEDULE, variance), rtol=0.02, atol=0
     )
     assert float(elbo_weight(7, SCHEDULE, variance)) > 0
+
+
+@mutant(
+    "the SNRs' difference, not half of it",
+    snr_weight,
+    lambda right, *args: 2 * right(*args),
+)
+@mutant(
+    "the weight of eps for that of x_0",
+    snr_weight,
+    lambda t, schedule: elbo_weight(t, schedule, posterior_variance),
+)
+@pytest.mark.equation("eq-snr-weight", oracle="a divergence by quadrature")
+@pytest.mark.parametrize("schedule", [SCHEDULE, cosine_schedule(30)])
+@pytest.mark.parametrize("t", [2, 9, 20])
+def test_snr_weight_is_what_an_error_of_x_0_costs(schedule, t):
+    # Two steps back of one variance, told 0.3 and -0.1 for x_0.
+    variance = posterior_variance(t, schedule)
+    x_t = torch.tensor([0.7], dtype=torch.float64)
+    told = [
+        torch.distributions.Normal(
+            posterior_mean(torch.full_like(x_t, x_0), x_t, t, schedule),
+            variance.sqrt(),
+        )
+        for x_0 in (0.3, -0.1)
+    ]
+    x = told[0].mean + variance.sqrt() * torch.linspace(-12, 12, 20_001)
+    log_p, log_q = (normal.log_prob(x) for normal in told)
+    kl = torch.trapezoid(log_p.exp() * (log_p - log_q), x)
+    expected = snr_weight(t, schedule) * 0.4**2
+    torch.testing.assert_close(kl, expected, rtol=1e-6, atol=0)
+
+
+def test_snr_weights_add_up_to_the_ends_and_agree_with_those_of_eps():
+    t = torch.arange(2, 21)
+    weight = snr_weight(t, SCHEDULE)
+    ends = (SCHEDULE.snr[1] - SCHEDULE.snr[20]) / 2
+    torch.testing.assert_close(weight.sum(), ends)
+    # |eps - eps_hat|^2 is the SNR times |x_0 - x_0_hat|^2
+    of_eps = elbo_weight(t, SCHEDULE, posterior_variance)
+    torch.testing.assert_close(weight, SCHEDULE.snr[t] * of_eps)
+    with pytest.raises(ValueError, match="t must be whole numbers from 2"):
+        snr_weight(1, SCHEDULE)
 
 
 @mutant(
@@ -379,6 +427,21 @@ def test_elbo_from_loss_is_what_the_terms_come_to(variance):
 def test_elbo_from_loss_wants_a_loss_for_each_t():
     with pytest.raises(ValueError, match=r"loss must be \(21,\), one for"):
         elbo_from_loss(torch.ones(20), SCHEDULE)
+
+
+def test_sampling_t_by_weight_is_the_weighted_loss():
+    # Importance sampling: t as often as it weighs, and no weight in the loss.
+    every = torch.arange(1, 21)
+    weight = elbo_weight(every, SCHEDULE)
+    x_0, eps = torch.ones(20, 1), torch.linspace(-2, 2, 20)[:, None]
+
+    def model(x_t, t):
+        return x_t * t[:, None] / 20
+
+    uniform = elbo_loss(model, x_0, every, eps, SCHEDULE)
+    errors = eps_error(model, x_0, every, eps, SCHEDULE).double()
+    by_weight = (weight / weight.sum()) @ errors
+    assert float(by_weight) == pytest.approx(float(uniform), rel=1e-5)
 
 
 def test_the_weights_ratio_on_the_papers_schedule():

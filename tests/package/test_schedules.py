@@ -92,7 +92,7 @@ def betas_kept(T=1000, beta_1=1e-4, beta_T=0.02):
 
 
 @mutant("16: the betas of 1000 steps for fewer", linear_schedule, betas_kept)
-@pytest.mark.equation("eq-respaced-beta", oracle="every stride's own product")
+@pytest.mark.equation("eq-respaced-beta", oracle="every step's own product")
 @pytest.mark.parametrize("T", [10, 50, 100, 250])
 def test_linear_schedule_of_fewer_steps_skips(T):
     thousand, fewer = linear_schedule(), linear_schedule(T)
@@ -115,6 +115,14 @@ def test_linear_schedule_of_any_length_keeps_the_total_noise(T):
     mean_beta = 1e-4 + u / 2 * (0.02 - 1e-4)
     integral = 1000 * u * mean_beta
     assert middle == pytest.approx(math.exp(-integral), 0.02)
+
+
+def test_the_cap_makes_the_cosines_end_depend_on_T():
+    # alpha_bar_T is a thousandth of alpha_bar_{T-1}, about 0.0024 / T^2.
+    expected = 1e-3 * (math.pi / 2 / 1.008) ** 2
+    for T in (10, 100, 1000):
+        end = float(cosine_schedule(T).alpha_bar[-1])
+        assert end * T**2 == pytest.approx(expected, rel=0.01)
 
 
 def without_the_square(T=1000, s=0.008, beta_max=0.999):
