@@ -6,9 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from diffusion_lite import plotting
-from experiments.contest.protocol import best_of_search
-from experiments.contest.results import searched, trainings, values
-from experiments.contest.search import SEARCH
+from experiments.contest.results import trainings, values
 from experiments.contest.sizes import Size
 
 GAMES = {
@@ -94,43 +92,6 @@ def games_on_the_ring(rows: list[dict]) -> Figure:
         + "; ".join(words),
     )
     return figure
-
-
-def search(rows: list[dict]) -> Figure:
-    """Draw the distances of every setting that the games tried."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(5.6, 2.2))
-    titles = {"ring": "ring: energy distance", "digits": "digits: Fréchet"}
-    names = {name: GAMES[name] for name in ("diffusion", "gan", "gan-r1")}
-    for ax, (task, title) in zip(axes, titles.items(), strict=True):
-        for y, name in enumerate(names):
-            _settings(ax, rows, task, name, y)
-        ax.set(xscale="log", title=title)
-        ax.set_yticks(range(3), names.values())
-        ax.set_ylim(2.6, -0.6)
-        ax.minorticks_off()
-    plotting.describe(
-        figure,
-        "Two panels with six bars each for diffusion, GAN and GAN with R1. On "
-        "the digits the plain GAN's bars lie far to the right of the others.",
-    )
-    return figure
-
-
-def _settings(ax: Axes, rows: list[dict], task: str, name: str, y: int):
-    """Draw a bar a setting, from one seed's distance to the other's."""
-    tried = searched(rows, task, name)
-    best = best_of_search(tried)[0]["config"]
-    for i, config in enumerate(SEARCH[task][name]):
-        pair = [
-            min(row["distance"], 1e4)
-            for row in tried
-            if row["config"] == config
-        ]
-        style = {"markersize": 3, "linewidth": 0.8, "alpha": 0.5}
-        if config == best:
-            style = {"markersize": 5, "linewidth": 2}
-        at = [y + (i - 2.5) / 8] * len(pair)
-        ax.plot(pair, at, "o-", color=plotting.MODEL, **style)
 
 
 def losses_and_distances(rows: list[dict]) -> Figure:
