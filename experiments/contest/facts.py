@@ -257,6 +257,9 @@ def orders(rows: list[dict]) -> dict:
         for name in SEARCH[task]:
             lost = diverged(rows, task, name) > 0
             assert lost == ((task, name) == ("digits", "vae"))
+    for name in ("vae", "flow"):  # "far behind both"
+        ratio = compare_means(rows, name, "diffusion")
+        assert ratio > 2 > compare_means(rows, "diffusion", "gan-r1") > 1
     tried = searched(rows, "digits", "vae")
     highest = max(row["config"]["lr"] for row in tried)
     assert setting(rows, "digits", "vae", "lr") == highest
@@ -266,6 +269,12 @@ def orders(rows: list[dict]) -> dict:
         f"rank-{task}-{measure}": ranking(rows, task, measure)
         for task, measure in shown
     }
+
+
+def compare_means(rows: list[dict], one: str, other: str) -> float:
+    """Return how many times the other's distance one has, on the digits."""
+    far, near = (mean(rows, "digits", n, "frechet") for n in (one, other))
+    return far / near
 
 
 def likelihoods(rows: list[dict]) -> dict:

@@ -37,7 +37,6 @@ def drawn():
         "games_on_the_ring",
         "losses_and_distances",
         "everyone",
-        "quality_and_time",
     ],
 )
 def test_figures_of_the_table(rows, drawn, name):
