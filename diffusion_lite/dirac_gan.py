@@ -1,9 +1,10 @@
 """The smallest GAN: a generator and a discriminator of one number each.
 
 The data are the point 0. The generator gives the point theta, the
-discriminator's logit is psi x. The game ends at theta = psi = 0: a saddle
-of the value. A velocity maps (theta, psi) to where gradient steps pull them.
-Source: Mescheder et al. 2018, section 2.
+discriminator's logit is psi x. Its equilibrium is theta = psi = 0, a
+saddle point of the value. A velocity maps (theta, psi) to the direction of
+their gradient steps.
+Source: Mescheder et al. 2018.
 """
 
 import math
@@ -22,7 +23,7 @@ Velocity = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 def dirac_value(theta: Tensor, psi: Tensor) -> Tensor:
     """Return gan_value of the two numbers: -log 2 + log sigmoid(-psi theta).
 
-    Book: eq-dirac-value. Source: Mescheder et al. 2018, section 2.2.
+    Book: eq-dirac-value. Source: Mescheder et al. 2018.
     """
     fake = torch.as_tensor(psi * theta)
     return torch.nn.functional.logsigmoid(-fake) - math.log(2)
@@ -59,7 +60,7 @@ def wasserstein(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
 def with_r1(velocity: Velocity, gamma: float) -> Velocity:
     """Return the velocity where psi pays gamma / 2 psi^2, R1's penalty.
 
-    Book: eq-dirac-r1. Source: Mescheder et al. 2018, section 3.3.
+    Book: eq-dirac-r1. Source: Mescheder et al. 2018.
     """
 
     def penalised(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +73,7 @@ def with_r1(velocity: Velocity, gamma: float) -> Velocity:
 def with_consensus(velocity: Velocity, gamma: float) -> Velocity:
     """Return the velocity v - gamma grad(|v|^2 / 2): both also slow down.
 
-    Book: eq-dirac-consensus. Source: Mescheder et al. 2017, section 3.
+    Source: Mescheder et al. 2017.
     """
 
     def agreed(theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,34 +127,33 @@ def orbit(
 
 
 def r1_eigenvalues(gamma: float, turn: float = 0.5) -> Tensor:
-    """Return the two rates near 0 with R1: complex, (2,).
+    """Return the two eigenvalues of the velocity at 0 with R1, (2,).
 
     -gamma / 2 +- sqrt(gamma^2 / 4 - turn^2), where turn is how fast the
     game turns without it: 1/2, or 1 for wasserstein. Best is gamma = 2 turn.
-    Book: eq-dirac-r1-rates. Source: Mescheder et al. 2018, section 3.3.
+    Book: eq-dirac-r1-rates. Source: Mescheder et al. 2018.
     """
     root = torch.tensor(gamma**2 / 4 - turn**2, dtype=torch.complex128).sqrt()
     return torch.stack([-gamma / 2 + root, -gamma / 2 - root])
 
 
 def consensus_eigenvalues(gamma: float, turn: float = 0.5) -> Tensor:
-    """Return the two rates near 0 with consensus: complex, (2,).
+    """Return the two eigenvalues of the velocity at 0 with consensus, (2,).
 
     -gamma turn^2 +- i turn.
-    Book: eq-dirac-consensus-rates.
     """
-    rate = torch.tensor(-gamma * turn**2 + turn * 1j, dtype=torch.complex128)
-    return torch.stack([rate, rate.conj()])
+    first = torch.tensor(-gamma * turn**2 + turn * 1j, dtype=torch.complex128)
+    return torch.stack([first, first.conj()])
 
 
-def simultaneous_growth(rates: Tensor, h: float) -> float:
+def simultaneous_growth(eigenvalues: Tensor, h: float) -> float:
     """Return the factor of the distance to 0 in a step, in the long run.
 
-    Near 0, the larger |1 + h rate|: above 1 the game runs away. For the game
-    without a penalty, rates +- i / 2, it is sqrt(1 + h^2 / 4), for all h.
+    Near 0, the larger |1 + h eigenvalue|: above 1 the game diverges. Without
+    a penalty they are +- i / 2, and it is sqrt(1 + h^2 / 4), for all h.
     Book: eq-dirac-growth.
     """
-    return float((1 + h * rates).abs().max())
+    return float((1 + h * eigenvalues).abs().max())
 
 
 def bowl_loss(theta: Tensor, t: int, schedule: Schedule) -> Tensor:

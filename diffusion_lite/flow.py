@@ -14,7 +14,7 @@ class Coupling(nn.Module):
     """Scale and shift one half of the entries, as the other half says.
 
     ``mask`` is 1 on the half that is read and stays: (D,).
-    Book: eq-coupling. Source: Dinh et al. 2017, eq. 7 and 8.
+    Book: eq-coupling. Source: Dinh et al. 2017, eq. 9, the form with a mask.
     """
 
     mask: Tensor
@@ -95,7 +95,7 @@ class Flow(nn.Module):
         """Return log p(x), exactly, in nats: (B,).
 
         log N(z; 0, I) + log |det dz/dx|.
-        Book: eq-change-of-variables. Source: Dinh et al. 2017, eq. 2.
+        Book: eq-change-of-variables. Source: Dinh et al. 2017.
         """
         z, log_det = self(x)
         normal = -(z.square() + math.log(2 * math.pi)).sum(1) / 2

@@ -63,7 +63,7 @@ def jensen_shannon(
     half-and-half mixture of both. Under the best discriminator, gan_value
     is twice this minus log 4.
     Book: eq-jensen-shannon, eq-value-at-best.
-    Source: Goodfellow et al. 2014, theorem 1.
+    Source: Goodfellow et al. 2014, the proof of theorem 1.
     """
     kl_data = _kl_to_middle(data, model, n, generator)
     return (kl_data + _kl_to_middle(model, data, n, generator)) / 2
@@ -97,7 +97,8 @@ def r1_penalty(discriminator: nn.Module, x: Tensor) -> Tensor:
     """Return E |grad_x logit(x)|^2 over real data, a scalar.
 
     Half of it, times gamma, is added to the discriminator's loss.
-    Book: eq-r1. Source: Mescheder et al. 2018, eq. 9.
+    Book: eq-r1.
+    Source: Mescheder et al. 2018, eq. 9 without its gamma / 2.
     """
     x = x.detach().requires_grad_()
     (slope,) = torch.autograd.grad(
@@ -176,7 +177,11 @@ def train_gan(
     with its rates and its moving mean.
     Source: Goodfellow et al. 2014, algorithm 1, with one step of each.
     Shapes: data (N, ...); the discriminator gives logits (B, 1).
-    Errors: as train.
+
+    Raises:
+        FloatingPointError: a loss or its gradient is not finite any more.
+            Where it is the generator's, the discriminator has already
+            taken the step.
     """
     options = checked_options(model, steps, batch_size, lr, generator)
     (gamma,) = at_least(0, gamma=gamma)

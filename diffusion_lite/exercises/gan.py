@@ -18,7 +18,7 @@ from diffusion_lite.exercises.trial import (
 
 
 @exercise("gan-1")
-def friction(trial: Trial) -> str:
+def damping(trial: Trial) -> str:
     """Hold both velocities against autograd of what each player wants."""
     log_sigmoid = nn.functional.logsigmoid
     for _ in range(3):

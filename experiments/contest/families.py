@@ -23,21 +23,21 @@ Z = torch.linspace(-5, 5, 1201).double()
 DZ = float(Z[1] - Z[0])
 
 
-# ---- what a Gaussian guess loses --------------------------------------------
+# ---- what a Gaussian posterior loses ----------------------------------------
 
 
 @dataclass(frozen=True)
 class Fold:
     """log p(x) of the folding decoder, and its best bounds, by a sum over z.
 
-    Shapes: x, exact, bounds and best (61,); the guesses are (3321, 1).
+    Shapes: x, exact, bounds and best (61,); the Gaussians are (3321, 1).
     """
 
     x: Tensor
     exact: Tensor
     bounds: Tensor
-    best: Tensor  # which guess gives the bound
-    guesses: Normal
+    best: Tensor  # which Gaussian gives the bound
+    gaussians: Normal
 
     @property
     def lost(self) -> float:
@@ -50,15 +50,15 @@ def fold() -> Fold:
     x = torch.linspace(-2, 4, 61).double()
     log_joint = log_likelihood(x[:, None]) + log_normal(Z, 0.0, 1.0)
     exact = log_joint.logsumexp(1) + math.log(DZ)
-    guesses = gaussian_guesses()
-    log_q = guesses.log_prob(Z)
+    gaussians = all_gaussians()
+    log_q = gaussians.log_prob(Z)
     q = log_q.exp() * DZ
     each = q @ log_joint.T - (q * log_q).sum(1, keepdim=True)
     bounds, best = each.max(0)
-    return Fold(x, exact, bounds, best, guesses)
+    return Fold(x, exact, bounds, best, gaussians)
 
 
-def gaussian_guesses() -> Normal:
+def all_gaussians() -> Normal:
     """Return a grid of Gaussians over z, (3321, 1)."""
     means = torch.linspace(-2, 2, 81).double()
     stds = torch.logspace(-1.4, 0.2, 41).double()
@@ -78,9 +78,9 @@ def log_normal(x: Tensor, mean: Tensor | float, std: float) -> Tensor:
 
 
 def bound(folded: Fold) -> Figure:
-    """Draw the posterior with its best guess, and the bound below log p."""
+    """Draw the posterior with the best Gaussian, and the bound below log p."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(5.6, 2))
-    _posterior_and_guess(left, folded)
+    _posterior_and_best(left, folded)
     right.plot(folded.x, folded.exact, color=plotting.EXACT, label="exact")
     style = {"color": plotting.MODEL, "label": "bound"}
     right.plot(folded.x, folded.bounds, "--", **style)
@@ -95,15 +95,15 @@ def bound(folded: Fold) -> Figure:
     return figure
 
 
-def _posterior_and_guess(ax: Axes, folded: Fold) -> None:
+def _posterior_and_best(ax: Axes, folded: Fold) -> None:
     """Draw both at x = 1."""
     joint = log_likelihood(1.0) + log_normal(Z, 0.0, 1.0)
     plotting.density(Z, joint - folded.exact[30], ax, plotting.EXACT)
-    guess = folded.guesses.log_prob(Z)[folded.best[30]].exp()
-    ax.plot(Z, guess, "--", color=plotting.MODEL)
-    top = float(guess.max())
+    gaussian = folded.gaussians.log_prob(Z)[folded.best[30]].exp()
+    ax.plot(Z, gaussian, "--", color=plotting.MODEL)
+    top = float(gaussian.max())
     ax.text(-2.4, 0.85 * top, "exact", color=plotting.EXACT)
-    ax.text(-2.4, 0.65 * top, "guess", color=plotting.MODEL)
+    ax.text(-2.4, 0.65 * top, "best Gaussian", color=plotting.MODEL)
     ax.set(xlim=(-2.5, 2.5), xlabel="$z$", title="for $x = 1$")
     ax.set_ylim(0, 1.15 * top)
 
@@ -178,10 +178,10 @@ def mistakes(folded: Fold) -> dict:
 
 def variance_for_std(folded: Fold) -> dict:
     """Return how far above log p the "bound" is, at x = 1."""
-    mean, std = folded.guesses.loc[:, 0], folded.guesses.scale[:, 0]
+    mean, std = folded.gaussians.loc[:, 0], folded.gaussians.scale[:, 0]
     zero, one = torch.zeros_like(mean), torch.ones_like(mean)
     charged = normal_kl(mean, std, zero, one)  # std in place of std^2
-    q = folded.guesses.log_prob(Z).exp() * DZ
+    q = folded.gaussians.log_prob(Z).exp() * DZ
     likelihood = (q * log_likelihood(1.0)).sum(1)
     above = float((likelihood - charged).max() - folded.exact[30])
     assert above > 0 > -folded.lost

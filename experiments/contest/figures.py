@@ -6,9 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from diffusion_lite import plotting
-from experiments.contest.protocol import best_of_search
-from experiments.contest.results import searched, trainings, values
-from experiments.contest.search import SEARCH
+from experiments.contest.results import trainings, values
 from experiments.contest.sizes import Size
 
 GAMES = {
@@ -94,43 +92,6 @@ def games_on_the_ring(rows: list[dict]) -> Figure:
         + "; ".join(words),
     )
     return figure
-
-
-def search(rows: list[dict]) -> Figure:
-    """Draw the distances of every setting that the games tried."""
-    figure, axes = plt.subplots(1, 2, sharey=True, figsize=(5.6, 2.2))
-    titles = {"ring": "ring: energy distance", "digits": "digits: Fréchet"}
-    names = {name: GAMES[name] for name in ("diffusion", "gan", "gan-r1")}
-    for ax, (task, title) in zip(axes, titles.items(), strict=True):
-        for y, name in enumerate(names):
-            _settings(ax, rows, task, name, y)
-        ax.set(xscale="log", title=title)
-        ax.set_yticks(range(3), names.values())
-        ax.set_ylim(2.6, -0.6)
-        ax.minorticks_off()
-    plotting.describe(
-        figure,
-        "Two panels with six bars each for diffusion, GAN and GAN with R1. On "
-        "the digits the plain GAN's bars lie far to the right of the others.",
-    )
-    return figure
-
-
-def _settings(ax: Axes, rows: list[dict], task: str, name: str, y: int):
-    """Draw a bar a setting, from one seed's distance to the other's."""
-    tried = searched(rows, task, name)
-    best = best_of_search(tried)[0]["config"]
-    for i, config in enumerate(SEARCH[task][name]):
-        pair = [
-            min(row["distance"], 1e4)
-            for row in tried
-            if row["config"] == config
-        ]
-        style = {"markersize": 3, "linewidth": 0.8, "alpha": 0.5}
-        if config == best:
-            style = {"markersize": 5, "linewidth": 2}
-        at = [y + (i - 2.5) / 8] * len(pair)
-        ax.plot(pair, at, "o-", color=plotting.MODEL, **style)
 
 
 def losses_and_distances(rows: list[dict]) -> Figure:
@@ -222,48 +183,3 @@ def everyone(rows: list[dict]) -> Figure:
         figure, f"Six panels of dots for seven rows. {'. '.join(words)}."
     )
     return figure
-
-
-def quality_and_time(rows: list[dict]) -> Figure:
-    """Draw each family's quality against the time of its samples."""
-    figure, axes = plt.subplots(1, 2, figsize=(5.6, 2.3))
-    _points(axes[0], rows, "ring", "energy")
-    axes[0].set(title="ring: energy distance")
-    logarithmic(axes[0], (1e-3, 2e-3, 5e-3), axis="y")
-    _points(axes[1], rows, "digits", "frechet")
-    axes[1].set(title="digits: Fréchet distance")
-    logarithmic(axes[1], (10, 20, 50), axis="y")
-    plotting.describe(
-        figure,
-        "Two panels of four labelled points on logarithmic axes. The "
-        "diffusion model is by far the slowest, and on the ring the best; "
-        "GAN, VAE and flow stand together at the fast side.",
-    )
-    return figure
-
-
-def _points(ax: Axes, rows: list[dict], task: str, measure: str) -> None:
-    beside = {  # where a name stands, off the other names and the floor
-        "diffusion": (-7, 3),
-        "gan-r1": (-4, -13) if task == "ring" else (7, -3),
-        "vae": (-4, 6),
-        "flow": (7, -3),
-    }
-    ax.axhline(mean(rows, task, "real", measure), color=plotting.EXACT)
-    for name, offset in beside.items():
-        at = [
-            mean(rows, task, name, each)
-            for each in ("seconds_thousand", measure)
-        ]
-        ax.plot(*at, "o", color=plotting.MODEL, markersize=6)
-        ax.annotate(
-            FAMILIES[name],
-            at,
-            offset,
-            textcoords="offset points",
-            ha="right" if name == "diffusion" else "left",
-            fontsize=8,
-        )
-    ax.set(xscale="log", xlabel="seconds for a thousand samples")
-    ax.margins(x=0.3, y=0.25)
-    ax.minorticks_off()

@@ -26,7 +26,7 @@ from diffusion_lite.dirac_gan import (
 )
 from diffusion_lite.gan import jensen_shannon, optimal_logit
 from diffusion_lite.mixtures import GaussianMixture
-from diffusion_lite.schedules import Schedule, linear_schedule
+from diffusion_lite.schedules import Schedule
 
 START = (1.2, 0.0)
 GAMES = {
@@ -285,7 +285,23 @@ def _distances(ax: Axes, game: Tensor, regression: Tensor) -> None:
 
 def numbers() -> dict:
     """Return the numbers that the chapter states about the two numbers."""
-    return creep() | long_runs() | against_a_regression()
+    return creep() | long_runs() | against_a_regression() | left_out()
+
+
+def left_out(share: float = 0.1) -> dict:
+    """Return the divergences of a model that leaves a class out.
+
+    It is right otherwise: p_data / (1 - share) on all other classes.
+    """
+    kept = 1 - share
+    to_middle = [  # of the data and of the model, from half and half
+        kept * math.log(2 * kept / (1 + kept)) + share * math.log(2),
+        math.log(2 / (1 + kept)),
+    ]
+    return {
+        "left-out-reverse": -math.log(kept),
+        "left-out-js": sum(to_middle) / 2,
+    }
 
 
 def creep() -> dict:
@@ -320,7 +336,6 @@ def long_runs(steps: int = 4000, h: float = 0.2) -> dict:
 
 def against_a_regression() -> dict:
     """Return the steps that a tuned game and a regression need."""
-    snr = linear_schedule().snr
     game = orbit(simultaneous_step, with_r1(minimax, 1.0), START, 0.2, 200)
     far = {
         "r1": game.norm(dim=1),
@@ -329,10 +344,7 @@ def against_a_regression() -> dict:
     counts = {name: int((each > 1e-3).sum()) for name, each in far.items()}
     assert counts["bowl"] < counts["r1"] < 1.6 * counts["bowl"]
     check_the_saddle_of_a_product()
-    return {
-        "dirac-snr-first": float(snr[1]),
-        "dirac-snr-last": float(snr[-1]),
-    } | {f"dirac-steps-{name}": count for name, count in counts.items()}
+    return {f"dirac-steps-{name}": count for name, count in counts.items()}
 
 
 def check_the_saddle_of_a_product() -> None:

@@ -21,16 +21,15 @@ TITLES = {
 ELSEWHERE = [  # claims that other chapters have measured
     Claim(
         'A diffusion model minimises "a standard convex cross-entropy loss".',
-        "chapter 3: a squared error, convex in the guess and not in the "
-        "weights; its lowest value is the floor, not 0",
+        "here and in chapter 3: a squared error, convex in the prediction "
+        "and not in the weights; its lowest value is the floor, not 0",
         "half true: it is a minimisation, and not a game",
     ),
     Claim(
         "A diffusion model's latent has the size of the picture, unlike in "
         "other families.",
         "chapter 7: the sizes, read from the modules",
-        "half true: those of a GAN and a VAE may be smaller, a flow's is as "
-        "large",
+        "half true: a GAN's and a VAE's may be smaller, a flow's is as large",
     ),
     Claim(
         "It imitates a simple process, where a GAN searches blindly.",

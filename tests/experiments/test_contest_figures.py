@@ -6,8 +6,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from scipy import stats
 
 from diffusion_lite import plotting
+from diffusion_lite.gan import jensen_shannon
+from diffusion_lite.mixtures import GaussianMixture
 from experiments.contest import facts, families, figures, game, tables
 from experiments.contest.results import read, trainings, values
 from experiments.contest.sizes import sizes
@@ -32,10 +35,8 @@ def drawn():
     "name",
     [
         "games_on_the_ring",
-        "search",
         "losses_and_distances",
         "everyone",
-        "quality_and_time",
     ],
 )
 def test_figures_of_the_table(rows, drawn, name):
@@ -55,6 +56,33 @@ def test_dots_are_the_tables_values(rows, drawn):
 )
 def test_figures_of_the_game(drawn, name):
     assert 'role="img"' in drawn(getattr(game, name)())
+
+
+def test_what_a_left_out_class_costs():
+    """Against samples of ten components far apart, and of nine of them."""
+    means = 100.0 * torch.arange(10).double()[:, None]
+    data, model = (
+        GaussianMixture(
+            torch.full((n,), 1 / n), means[:n], torch.ones(n, 1, 1)
+        )
+        for n in (10, 9)
+    )
+    found = game.left_out()
+    generator = torch.Generator().manual_seed(0)
+    exact = jensen_shannon(data, model, generator=generator)
+    assert found["left-out-js"] == pytest.approx(float(exact), abs=2e-3)
+    x = model.sample(1000, generator=generator)
+    reverse = float((model.log_prob(x) - data.log_prob(x)).mean())
+    assert found["left-out-reverse"] == pytest.approx(reverse)
+
+
+def test_the_wasserstein_distance_of_two_gaussians_is_that_of_their_means():
+    """By the distance of their quantiles, and so with no flat part."""
+    quantiles = torch.linspace(0, 1, 20_002)[1:-1].double()
+    z = torch.special.ndtri(quantiles)
+    for apart in (0.5, 3.0, 8.0):
+        found = stats.wasserstein_distance(z, z + apart)
+        assert found == pytest.approx(apart)
 
 
 def test_a_regression_descends_to_its_end():
@@ -157,6 +185,7 @@ def test_every_number_of_a_page_is_a_fact(rows, page):
         (("ring", "diffusion", "energy", 1), facts.ring),
         (("digits", "gan-r1", "frechet", 1), facts.digits),
         (("ring", "gan-r1", "loss", -1), facts.losses),
+        (("digits", "gan-r1", "modes_lost", 1), facts.digits),
         (("ring", "flow", "nats", -1), facts.likelihoods),
         (("digits", "kde", "frechet", 99), facts.baselines),
     ],

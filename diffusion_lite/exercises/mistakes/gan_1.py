@@ -1,4 +1,4 @@
-"""Wrong answers: the game with friction."""
+"""Wrong answers: the game with damping."""
 
 import math
 
@@ -40,7 +40,7 @@ def half_of_gamma(theta, psi, gamma):
     return d_theta, -theta * torch.sigmoid(psi * theta) - gamma * psi / 2
 
 
-def no_friction(theta, psi, gamma):
+def no_damping(theta, psi, gamma):
     """It looks like no penalty."""
     return _velocity(theta, psi, 0.0)
 
