@@ -195,6 +195,3 @@ interface Place {
     model: Model;
     el: HTMLElement;
 }
-
-/** Sphinx's own, on every page of the book. */
-declare const DOCUMENTATION_OPTIONS: { SHOW_SEARCH_SUMMARY: boolean };
