@@ -86,7 +86,10 @@ function show(pages) {
   const found = foundIn(pages, query);
   const patterns = patternsOf(query);
   const count = `${found.length} ${found.length === 1 ? "section" : "sections"}`;
-  const status = made("p", found.length ? count : "No section has these words.");
+  const status = made(
+    "p",
+    found.length ? count : "No section has these words.",
+  );
   status.setAttribute("role", "status");
   const list = made("ul", "", "search");
   for (const { href, page, title, text } of found.slice(0, MOST)) {
