@@ -258,7 +258,8 @@ def solution_book(root: Path, source: Path) -> None:
     config = yaml.safe_load((root / "_config.yml").read_text())
     config["title"] += ": solutions"
     config["execute"] = {"execute_notebooks": "off"}
-    config["sphinx"]["local_extensions"] = {"api": str(root / "tools")}
+    ours = dict.fromkeys(config["sphinx"]["local_extensions"], root / "tools")
+    config["sphinx"]["local_extensions"] = {k: str(v) for k, v in ours.items()}
     (source / "_config.yml").write_text(yaml.safe_dump(config))
 
 

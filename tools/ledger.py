@@ -33,11 +33,11 @@ BOOK = re.compile(r"\bBook: *(eq-[\w-]+(?:, *eq-[\w-]+)*)")
 INTRO = """\
 # The equation ledger
 
-Every numbered equation of the book is here, with the function that computes
-it and the test that shows the function right. Each test goes by another road
-than the function does; the *oracle* is that road. The page is made when the
-book is built, and a numbered equation without a function or without a test
-stops the build.
+Every numbered equation of the book is here, with a function that computes it
+or the quantity that it leads to, and a test of that function. Each test
+calculates independently of the function; the *oracle* says how. The page is
+made when the book is built, and a numbered equation without a function or
+without a test stops the build.
 """
 
 
@@ -180,9 +180,9 @@ def render(ledger: Ledger) -> str:
         parts.append(f":::::{{card}} Equation {{eq}}`{label}`\n")
         parts.append(f"$$\n{equation.tex}\n$$\n")
         for source in ledger.functions[label]:
-            parts += _folded("Computed by", source)
+            parts += _folded("Function", source)
         for source in ledger.tests[label]:
-            parts += _folded(f"Tested against {source.oracle} by", source)
+            parts += _folded(f"Test against {source.oracle}:", source)
         parts.append(":::::\n")
     return "\n".join(parts)
 

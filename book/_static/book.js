@@ -1,11 +1,4 @@
 // @ts-check
-// A page opened from a folder may not fetch another one, so the search shows
-// titles there; from a server it shows excerpts as well.
-/* global DOCUMENTATION_OPTIONS -- Sphinx defines it on every page */
-if (location.protocol === "file:") {
-  DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-}
-
 // What the theme leaves unsaid to a screen reader: which chapter the arrow in
 // the side column unfolds, and that each reference is one of a list.
 document.addEventListener("DOMContentLoaded", () => {

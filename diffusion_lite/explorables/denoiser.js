@@ -12,10 +12,11 @@ import { explorable } from "./shared/stage.js";
  *   t: number, pen: string, seed: number, drawing: string, cursor: number,
  * }} State
  * @typedef {Record<"mean" | "variances" | "axes", Float32Array>} Lines
+ * @typedef {{ weight: Float64Array, bias: Float64Array }} Reader
  * @typedef {{
  *   alpha_bar: number[], width: number, starts: string[],
  *   sizes: [string, number][], weights: Bytes,
- *   mean: Bytes, variances: Bytes, axes: Bytes,
+ *   mean: Bytes, variances: Bytes, axes: Bytes, read: Bytes, bias: Bytes,
  * }} Data
  * @typedef {ReturnType<typeof solver>} Solve
  */
@@ -276,6 +277,22 @@ const inRange = (x) => x.map((v) => clamp(v, -1, 1));
 export const rms = (x, y) =>
   Math.sqrt(x.reduce((sum, v, i) => sum + (v - y[i]) ** 2, 0) / x.length);
 
+// How probable each digit is in a picture (denoiser.digit_reader).
+/** @type {(x: Vector, reader: Reader) => Float64Array} */
+export function probabilities(x, { weight, bias }) {
+  const logits = product(weight, bias, Float64Array.from(x), x.length);
+  const most = Math.max(...logits);
+  const parts = logits.map((logit) => Math.exp(logit - most));
+  const total = parts.reduce((a, b) => a + b);
+  return parts.map((part) => part / total);
+}
+
+/** @type {(probs: Float64Array) => string} */
+export function reading(probs) {
+  const most = Math.max(...probs);
+  return `${probs.indexOf(most)}, ${Math.round(100 * most)} %`;
+}
+
 // ---- drawing with a pen -----------------------------------------------------
 
 /** @type {(text: string) => boolean} */
@@ -338,6 +355,11 @@ function solver(data) {
     variances: floats(data.variances, PIXELS, "variances"),
     axes: floats(data.axes, PIXELS * PIXELS, "axes"),
   };
+  const reader = {
+    weight: Float64Array.from(floats(data.read, 10 * PIXELS, "read")),
+    bias: Float64Array.from(floats(data.bias, 10, "bias")),
+  };
+  const read = (/** @type {Vector} */ x) => reading(probabilities(x, reader));
   const solve = (/** @type {State} */ { drawing, t, seed }) => {
     const x0 = toPixels(drawing);
     const alphaBar = alphaBars[t];
@@ -345,7 +367,8 @@ function solver(data) {
     const eps = unet(net, width, xt, t);
     const network = inRange(x0FromEps(xt, alphaBar, eps));
     const line = inRange(linearGuess(xt, alphaBar, lines));
-    return { x0, xt, network, line, alphaBar };
+    const readings = [x0, line, network].map(read);
+    return { x0, xt, network, line, alphaBar, readings };
   };
   return memo(solve, {
     key: ({ drawing, t, seed }) => [drawing, t, seed].join(),
@@ -477,6 +500,15 @@ const controlsOf = (starts, latest) => [
     max: latest,
     start: Math.round(0.45 * latest),
     text: (t) => `t = ${t}`,
+    main: true,
+  },
+  {
+    label: "Another digit",
+    main: true,
+    press: (stage) => {
+      const now = starts.indexOf(stage.state.drawing);
+      stage.set({ drawing: starts[(now + 1) % starts.length] });
+    },
   },
   {
     kind: "choice",
@@ -487,13 +519,6 @@ const controlsOf = (starts, latest) => [
       ["ink", "ink"],
       ["rub", "rubber"],
     ],
-  },
-  {
-    label: "Another digit",
-    press: (stage) => {
-      const now = starts.indexOf(stage.state.drawing);
-      stage.set({ drawing: starts[(now + 1) % starts.length] });
-    },
   },
   {
     label: "Clear",
@@ -538,11 +563,14 @@ const viewsOf = (solve) => [
 
 /** @type {(solve: Solve) => (state: State) => Value[]} */
 const valuesOf = (solve) => (state) => {
-  const { x0, line, network, alphaBar } = solve(state);
+  const { x0, line, network, alphaBar, readings } = solve(state);
   return [
     ["ᾱ<sub>t</sub>", alphaBar.toFixed(3), "alpha bar"],
-    ["error, best linear", rms(line, x0).toFixed(2)],
-    ["error, network", rms(network, x0).toFixed(2)],
+    ["drawing: read as", readings[0]],
+    ["best linear: error", rms(line, x0).toFixed(2)],
+    ["read as", readings[1], "best linear: read as"],
+    ["network: error", rms(network, x0).toFixed(2)],
+    ["read as", readings[2], "network: read as"],
   ];
 };
 

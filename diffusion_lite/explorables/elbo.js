@@ -203,7 +203,7 @@ function solver(mixture) {
       best,
       exact,
       chosen,
-      price: elboWeight(alphaBar, chosen, variance, loss[chosen]),
+      weight: elboWeight(alphaBar, chosen, variance, loss[chosen]),
       simple: meanOverTime(loss),
       least: meanOverTime(floor),
       bound: sum(terms),
@@ -384,8 +384,8 @@ function drawTerms(pen, { T, terms, best }) {
     yTicks: [...spaced(ticks, pixels).map(rooted), [0, ROOM]],
     yLabel:
       pen.width < NARROW
-        ? "terms (nats, √ scale)"
-        : "terms (nats, square-root scale)",
+        ? "terms (nats, √ scale that follows the bars)"
+        : "terms (nats, square-root scale that follows the bars)",
   });
   drawBars(pen, frame, costs, best);
   if (frame.bottom - frame.y(0) > 28) sayBelow(pen, frame, terms[0]);
@@ -499,7 +499,10 @@ function drawSums(pen, found) {
     names: narrow ? ["", ""] : ["Gaussian steps ", "error "],
     unit: " nats",
     whole,
-    ends: [`exact: ${digits(exact, 2)}`, `${digits(exact + whole, 2)} nats`],
+    ends: [
+      `exact: ${digits(exact, 2)}`,
+      `${digits(exact + whole, 2)} nats; the scale follows the bar`,
+    ],
   });
 }
 
@@ -518,6 +521,7 @@ const preset = (...heights) =>
 /** @type {(label: string, changes: Heights) => Button<State>} */
 const button = (label, changes) => ({
   label,
+  main: true,
   press: (stage) => stage.set(changes),
 });
 
@@ -535,6 +539,7 @@ const CONTROLS = [
     step: 5,
     start: 100,
     text: (T) => `T = ${T}`,
+    main: true,
   },
   scheduleChoice,
   {
@@ -651,7 +656,7 @@ const viewsOf = (solve) => [
 
 /** @type {(solve: Solve) => (state: State) => Value[]} */
 const valuesOf = (solve) => (state) => {
-  const { simple, least, bound, exact, chosen, price } = solve(state);
+  const { simple, least, bound, exact, chosen, weight } = solve(state);
   const error = digits(state[HEIGHTS[state.knot]], 2);
   return [
     ["ELBO", nats(bound)],
@@ -660,9 +665,9 @@ const valuesOf = (solve) => (state) => {
     ["simple loss", digits(simple)],
     ["its floor", digits(least)],
     [
-      `price <i>w<sub>t</sub></i> at <i>t</i> = ${chosen}`,
-      nats(price),
-      `dot ${state.knot + 1} of 6, error ${error}, price at step ${chosen}`,
+      `weight <i>w<sub>t</sub></i> at <i>t</i> = ${chosen}`,
+      nats(weight),
+      `dot ${state.knot + 1} of 6, error ${error}, weight at step ${chosen}`,
     ],
   ];
 };

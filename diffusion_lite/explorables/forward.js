@@ -155,6 +155,18 @@ const CONTROLS = [
     max: T,
     start: 100,
     text: (t) => `t = ${t}`,
+    main: true,
+  },
+  {
+    label: {
+      each: ["I can no longer tell", "Guess again"],
+      which: (state) => Number(guessed(state)),
+    },
+    press: (stage) => {
+      const { guess, t } = stage.state;
+      stage.set({ guess: guess < 0 ? t : -1 });
+    },
+    main: true,
   },
   scheduleChoice,
   seedValue,
@@ -162,13 +174,6 @@ const CONTROLS = [
   {
     label: "Another picture",
     press: (stage) => stage.set({ ...nextSeed(stage.state), guess: -1 }),
-  },
-  {
-    label: (state) => (guessed(state) ? "Guess again" : "I can no longer tell"),
-    press: (stage) => {
-      const { guess, t } = stage.state;
-      stage.set({ guess: guess < 0 ? t : -1 });
-    },
   },
 ];
 
@@ -180,9 +185,9 @@ const pictureView = (world) => ({
       ? `A handwritten ${digit}, and what is left of it after ${state.t} steps`
       : `A handwritten three or eight after ${state.t} steps`;
   },
-  title: (state) => {
-    if (!guessed(state)) return "A 3 or an 8?";
-    return world.isEight(state) ? "It was an 8." : "It was a 3.";
+  title: {
+    each: ["A 3 or an 8?", "It was a 3.", "It was an 8."],
+    which: (state) => (guessed(state) ? 1 + world.isEight(state) : 0),
   },
   span: 3,
   narrow: 6,
@@ -272,20 +277,14 @@ const valuesOf = (world) => (state) => {
   const alphaBar = world.alphaBar(state);
   const ratio = state.t ? small(snr(alphaBar)) : "∞";
   const far = Math.max(0, klToNoise(world.mixture(state)));
-  /** @type {Value[]} */
-  const told = [
-    ["best guess is right", percent(world.rightAt(state, state.t))],
-    [
-      "p(8 | x<sub>t</sub>)",
-      percent(world.probEight(state)),
-      "probability of an 8",
-    ],
-  ];
+  const told = (/** @type {(state: State) => number} */ share) =>
+    guessed(state) ? percent(share(state)) : "?";
   return [
     ["ᾱ<sub>t</sub>", small(alphaBar), "alpha bar"],
     ["SNR<sub>t</sub>", ratio, "signal to noise ratio"],
     ["KL to noise", `${small(far)} nats`],
-    ...(guessed(state) ? told : []),
+    ["best guess is right", told(() => world.rightAt(state, state.t))],
+    ["p(8 | x<sub>t</sub>)", told(world.probEight), "probability of an 8"],
   ];
 };
 

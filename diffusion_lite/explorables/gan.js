@@ -308,7 +308,11 @@ const START = {
 
 /** @type {Button<State>} */
 const play = {
-  label: (_, stage) => (stage.playing ? "Pause" : "Play"),
+  main: true,
+  label: {
+    each: ["Play", "Pause"],
+    which: (_, stage) => Number(stage.playing),
+  },
   press(stage) {
     if (stage.playing) return stage.pause();
     if (stage.state.steps >= MOST) stage.set({ steps: 0 });
@@ -318,6 +322,8 @@ const play = {
 
 /** @type {Control<State>[]} */
 const CONTROLS = [
+  play,
+  slider("steps", "Steps", 0, MOST, 1, 120, { text: String, main: true }),
   {
     kind: "choice",
     key: "game",
@@ -346,14 +352,12 @@ const CONTROLS = [
       ["turns", "in turn"],
     ],
   },
-  play,
-  slider("steps", "Steps", 0, MOST, 1, 120, { text: String }),
   slider("h", "Size of a step", 0.02, 1, 0.02, 0.2),
+  START.theta,
+  START.psi,
   slider("gamma", "Penalty γ", 0.05, 2.5, 0.05, 0.5, {
     when: ({ penalty }) => penalty !== "none",
   }),
-  START.theta,
-  START.psi,
 ];
 
 const PER_SECOND = 40; // steps while it plays
@@ -414,6 +418,7 @@ const VIEWS = [
     title: "The game",
     span: 6,
     aspect: 1,
+    low: 290,
     drag,
     keys,
     draw: drawGame,
@@ -426,12 +431,14 @@ const VIEWS = [
     title: "The regression",
     span: 6,
     aspect: 1,
+    low: 150,
     draw: drawBowl,
   },
   {
     label: "The distance to the end against the steps, of both",
     title: "Solid: the game. Dashed: the regression.",
     height: 150,
+    low: 120,
     draw: drawDistances,
   },
 ];

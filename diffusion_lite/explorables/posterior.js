@@ -219,6 +219,8 @@ const TINY = 1e-15;
 const known = ({ mode }) => mode === "known";
 /** @type {(state: State) => boolean} */
 const hidden = ({ mode }) => mode === "hidden";
+/** @type {(state: State) => number} */
+const isHidden = (state) => Number(hidden(state));
 
 // The mixture that the reader has made of the one handed over.
 /**
@@ -612,26 +614,35 @@ const dragBeta = (slider) => ({
 const WHOLE = 'style="display: inline-block; margin-right: 0.7em"';
 
 // Each sample of a colour stays beside its words.
-/** @type {(parts: [color: string, text: string][]) => string} */
-const legend = (parts) =>
+/** @type {(parts: [color: string, text: string][], more?: string) => string} */
+const legend = (parts, more = "") =>
   parts
     .map(([color, text]) => `<span ${WHOLE}>${swatch(color)}${text}</span>`)
+    .concat(more)
     .join(" ");
+
+const HEIGHTS = "scaled to the highest";
 
 // The upper view's titles, and the lower one's, in both modes.
 /** @type {(colors: Colors) => Record<string, string>} */
 const titlesOf = ({ data, noise, model, exact }) => ({
-  ends: legend([
-    [data, `prior <i>q</i>(${XS} | ${X0})`],
-    [noise, `likelihood <i>q</i>(${XT} | ${XS})`],
-    [exact, `posterior <i>q</i>(${XS} | ${XT}, ${X0})`],
-  ]),
-  modes: legend([
-    [data, `prior <i>q</i>(${XS})`],
-    [noise, "likelihood"],
-    [exact, `exact <i>q</i>(${XS} | ${XT})`],
-    [model, "Gaussian, same mean and variance"],
-  ]),
+  ends: legend(
+    [
+      [data, `prior <i>q</i>(${XS} | ${X0})`],
+      [noise, `likelihood <i>q</i>(${XT} | ${XS})`],
+      [exact, `posterior <i>q</i>(${XS} | ${XT}, ${X0})`],
+    ],
+    HEIGHTS,
+  ),
+  modes: legend(
+    [
+      [data, `prior <i>q</i>(${XS})`],
+      [noise, "likelihood"],
+      [exact, `exact <i>q</i>(${XS} | ${XT})`],
+      [model, "Gaussian, same mean and variance"],
+    ],
+    HEIGHTS,
+  ),
   weights: legend([
     [data, `weight of ${X0}`],
     [noise, `weight of ${XT}`],
@@ -656,7 +667,7 @@ function viewsOf(solve, sliders, colors) {
     {
       label: (state) =>
         known(state) ? sayKnown(state) : sayHidden(state, solve(state)),
-      title: (state) => (known(state) ? titles.ends : titles.modes),
+      title: { each: [titles.ends, titles.modes], which: isHidden },
       height: 330,
       drag: dragDots(sliders),
       draw(pen, state) {
@@ -670,7 +681,7 @@ function viewsOf(solve, sliders, colors) {
     {
       label: (state) =>
         known(state) ? sayWeights(state) : sayCosts(state, solve(state)),
-      title: (state) => (known(state) ? titles.weights : titles.costs),
+      title: { each: [titles.weights, titles.costs], which: isHidden },
       height: 170,
       drag: dragBeta(sliders.power),
       draw: (pen, state) =>
@@ -776,6 +787,7 @@ const MODE = {
   key: "mode",
   label: `The start ${X0} is`,
   start: "known",
+  main: true,
   options: [
     ["known", "known"],
     ["hidden", "hidden"],
@@ -789,10 +801,11 @@ const slidersOf = ({ weights, means }) => ({
   power: slider("power", `Step ${BETA}`, LEAST, MOST, -0.35, {
     step: 0.01,
     text: (power) => short(10 ** power),
+    main: true,
   }),
   alphaBarS: slider("alphaBarS", `Left before, ${LEFT_OVER}`, 0.02, 0.98, 0.88),
-  x0: slider("x0", `Start ${X0}`, -2.5, 2.5, -1.4, { when: known }),
   xt: slider("xt", `End ${XT}`, -2.5, 2.5, 0.3),
+  x0: slider("x0", `Start ${X0}`, -2.5, 2.5, -1.4, { when: known }),
   left: slider("left", "First mode", -2.5, 2.5, means[0], { when: hidden }),
   right: slider("right", "Second mode", -2.5, 2.5, means[1], { when: hidden }),
   weight: slider("weight", "Weight of the first", 0.05, 0.95, weights[0], {
@@ -807,7 +820,11 @@ function shrinking() {
   let power = MOST;
   /** @type {Button<State>} */
   const button = {
-    label: (_, stage) => (stage.playing ? "Pause" : "Shrink the step"),
+    main: true,
+    label: {
+      each: ["Shrink the step", "Pause"],
+      which: (_, stage) => Number(stage.playing),
+    },
     press(stage) {
       if (stage.playing) return stage.pause();
       if (stage.state.power <= LEAST) stage.set({ power: MOST });

@@ -698,7 +698,11 @@ const play =
 
 /** @type {(sampling: Sampling, motion: Motion) => Button<State>} */
 const playButton = (sampling, motion) => ({
-  label: (_, stage) => (stage.playing ? "Pause" : "Play"),
+  main: true,
+  label: {
+    each: ["Play", "Pause"],
+    which: (_, stage) => Number(stage.playing),
+  },
   press: play(sampling, motion, -1),
 });
 
@@ -711,6 +715,7 @@ const timeSlider = (T, start) => ({
   max: T,
   start,
   text: (t) => `t = ${Math.round(t)}`,
+  main: true,
 });
 
 /** @type {(sampling: Sampling, motion: Motion) => Control<State>[]} */
@@ -746,7 +751,7 @@ function denoiserControls(steps) {
  */
 const controlsOf = ({ steps }, sampling, motion) => [
   playButton(sampling, motion),
-  { label: "Backwards", press: play(sampling, motion, 1) },
+  { label: "Backwards", press: play(sampling, motion, 1), main: true },
   timeSlider(sampling.T, sampling.T),
   ...denoiserControls(steps),
   {
@@ -879,8 +884,10 @@ const valuesOf =
       ["near a mode", percent(near)],
       ["largest error of a share", percent(off)],
     ];
-    if (state.denoiser === "network" && excess.length)
-      shown.push(["loss above the floor", excess[state.snapshot].toFixed(4)]);
+    if (excess.length) {
+      const above = state.denoiser === "network" ? excess[state.snapshot] : 0;
+      shown.push(["loss above the floor", above.toFixed(4)]);
+    }
     return shown;
   };
 

@@ -59,7 +59,7 @@ def test_the_page_brings_equation_function_and_test_together(book):
     assert "{eq}`eq-jump`" in page
     assert "$$\nx_t\n= x_0 + \\epsilon\n$$\n" in page
     assert "/diffusion_lite/forward.py\n:pyobject: jump" in page
-    assert "Tested against a sum on paper by `test_jump` in" in page
+    assert "Test against a sum on paper: `test_jump` in" in page
     assert "/tests/test_forward.py\n:pyobject: test_jump" in page
     assert "a = b" not in page
 

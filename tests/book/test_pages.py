@@ -160,18 +160,98 @@ def test_the_film_plays_and_can_be_dragged(visit, address):
     assert t.inner_text() == stopped
 
 
-@pytest.mark.parametrize("origin", ["file", "http"])
-def test_the_search_finds_a_page_by_its_title(visit, address, origin):
+def searched(visit, address, origin, words):
+    """The window after a search, and the links that it has found."""
     window = visit().open(f"{address[origin]}/index.html")
     page = window.page
     assert page.url.endswith("/book/intro.html")
     page.keyboard.press("Control+k")
-    page.keyboard.type("Notation")
+    page.keyboard.type(words)
     page.keyboard.press("Enter")
-    page.wait_for_selector(
-        "#search-results li a[href*='notation']", timeout=5000
+    page.wait_for_selector("#search-results [role=status]", timeout=5000)
+    return window, page.locator("#search-results li > a")
+
+
+@pytest.mark.parametrize("origin", ["file", "http"])
+def test_the_search_finds_sections(visit, address, origin):
+    window, links = searched(visit, address, origin, "Nearest neighbour")
+    sections = links.evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
     )
+    assert any(link.startswith("book/05_training.html#") for link in sections)
+    excerpts = window.page.locator("#search-results mark").all_inner_texts()
+    assert {"nearest", "neighbour"} <= {word.lower() for word in excerpts}
+    window, links = searched(visit, address, origin, "notation")
+    assert links.first.get_attribute("href") == "book/notation.html"
+    links = window.page.locator("#search-results li > a")
+    for link in links.evaluate_all("all => all.slice(0, 5).map(a => a.href)"):
+        window.open(link)
+        found = window.page.evaluate(
+            "!location.hash || !!document.getElementById("
+            "decodeURIComponent(location.hash.slice(1)))"
+        )
+        assert found, link
     assert window.noted == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("quixotry", "No section has these words."),
+        ("<img src=x onerror=alert(1)>", "No section has these words."),
+        ("([{*", "No section has these words."),
+    ],
+)
+def test_a_search_that_finds_nothing_says_so(visit, address, words, said):
+    window, links = searched(visit, address, "file", words)
+    assert window.page.locator("#search-results").inner_text() == said
+    assert links.count() == 0
+    assert window.noted == []
+
+
+# ---- comfort ---------------------------------------------------------------
+
+LABS = [page for page in PAGES if page.startswith("notebooks/")]
+
+
+@pytest.mark.parametrize("page", [f"book/{stem}.html" for stem in CHAPTERS])
+def test_no_line_begins_with_what_belongs_to_a_formula(visit, address, page):
+    window = visit().open(f"{address['file']}/{page}")
+    window.size(390)
+    broken = window.page.evaluate("""() => [...document.querySelectorAll(
+      ".together")].filter(e => e.getClientRects().length > 1)
+      .map(e => e.textContent)""")
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", LABS)
+def test_a_lab_shows_one_answer_to_one_question(visit, address, page):
+    window = visit().open(f"{address['file']}/{page}")
+    text = window.page.locator("article").inner_text()
+    assert "Not yet" not in text
+    assert text.count("Right") >= 2
+
+
+@pytest.mark.parametrize("page", LABS)
+def test_no_section_has_a_number_of_many_parts(visit, address, page):
+    window = visit().open(f"{address['file']}/{page}")
+    numbers = window.page.locator("article .section-number").all_inner_texts()
+    assert [number.strip().count(".") for number in numbers] == [1]
+
+
+@pytest.mark.parametrize("folder", ["book", "notebooks"])
+def test_a_page_leads_to_its_labs_file(visit, address, folder):
+    for stem in CHAPTERS:
+        page = visit().open(f"{address['http']}/{folder}/{stem}.html").page
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the lab").click()
+        lab = (ROOT / "notebooks" / f"{stem}.ipynb").read_text("utf-8")
+        assert download.value.suggested_filename == f"{stem}.ipynb"
+        assert Path(download.value.path()).read_text("utf-8") == lab
+        page = visit().open(f"{address['file']}/{folder}/{stem}.html").page
+        page.get_by_role("link", name="Download the lab").click()
+        page.wait_for_url("**.ipynb")
+        assert page.locator("body").inner_text().strip() == lab.strip()
 
 
 # How large each formula is beside the text around it.

@@ -482,6 +482,71 @@ def test_a_figure_fits(show, name):
                 assert box.bounding_box()["height"] >= 24
 
 
+PHONE = {"width": 390, "height": 844}
+REACH = """() => {
+  const box = s => document.querySelector(s).getBoundingClientRect();
+  return box(".explorable .controls").bottom - box(".explorable .views").top;
+}"""
+
+
+@browser
+@each_figure
+def test_a_phone_shows_the_picture_and_its_main_control_at_once(show, name):
+    window = show(name)
+    window.page.set_viewport_size(PHONE)
+    main = window.page.locator(".explorable .controls").first
+    for _ in range(2):
+        window.page.evaluate(FRAMES, 3)
+        assert main.locator("button:visible, input:visible").count()
+        assert window.page.evaluate(REACH) < PHONE["height"] - 40
+        turn_everything(window)
+
+
+# Where the controls are; those that are not shown are nowhere.
+PLACES = """() => {
+  const top = document.querySelector(".explorable").getBoundingClientRect();
+  return [...document.querySelectorAll(".explorable :is(button, input)")]
+    .map(e => e.getBoundingClientRect())
+    .map(b => b.width && [b.x - top.x, b.y - top.y, b.width, b.height]);
+}"""
+
+
+def places(window):
+    window.page.evaluate(FRAMES, 3)
+    return window.page.evaluate(PLACES)
+
+
+@browser
+@each_figure
+@pytest.mark.parametrize("width", [390, 664])
+def test_no_control_moves_when_a_label_or_a_value_changes(show, name, width):
+    window = show(name)
+    window.page.set_viewport_size({"width": width, "height": 844})
+    root = window.page.locator(".explorable")
+    before = places(window)
+    for slider in root.locator("input[type=range]:visible").all():
+        for key in ("Home", "End"):
+            slider.press(key)
+            assert places(window) == before, slider.locator("xpath=..")
+    for button in root.locator("button:visible").all():
+        for _ in range(2):
+            words = button.inner_text()
+            button.click()
+            assert places(window) == before, words
+
+
+@browser
+@each_figure
+def test_a_choice_moves_nothing_that_stands_before_it(show, name):
+    window = show(name)
+    inputs = window.page.locator(".explorable :is(button, input)")
+    before = places(window)
+    for n, control in enumerate(inputs.all()):
+        if control.get_attribute("type") == "radio":
+            control.check()
+            assert places(window)[: n + 1] == before[: n + 1]
+
+
 COUNT = """() => {
   window.frames_asked = 0;
   const ask = window.requestAnimationFrame.bind(window);

@@ -1,5 +1,7 @@
 """Chapter 4's live figure: its numbers are Python's, its controls work."""
 
+import re
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from diffusion_lite.data import digits
 from diffusion_lite.explorables.denoiser import (
     DenoiserExplorable,
     as_text,
+    digit_reader,
     linear_denoiser,
     one_of_each,
 )
@@ -75,6 +78,10 @@ def test_a_picture_as_text_has_its_grey_levels():
         assert set(each) <= set("0123456789abcdefg")
 
 
+def test_each_picture_to_begin_with_is_read_right():
+    assert read_in_python(one_of_each()).argmax(1).tolist() == list(range(10))
+
+
 def test_the_main_directions_make_up_the_covariance():
     images = digits().train_images
     handed = linear_denoiser(images)
@@ -87,6 +94,26 @@ def test_the_main_directions_make_up_the_covariance():
     axes = axes.reshape(64, 64)
     assert torch.allclose(
         axes.T @ (variances[:, None] * axes), off.T @ off / len(off), atol=1e-5
+    )
+
+
+def read_in_python(images):
+    """Return each digit's probability, from what the script is handed."""
+    weight, bias = (
+        torch.frombuffer(bytearray(each), dtype=torch.float32)
+        for each in digit_reader().values()
+    )
+    logits = images.flatten(1) @ weight.reshape(10, 64).T + bias
+    return logits.double().softmax(1)
+
+
+def test_the_reader_is_right_as_often_as_it_says():
+    data = digits()
+    probs = read_in_python(data.test_images)
+    right = (probs.argmax(1) == data.test_labels).double().mean()
+    assert float(right) == pytest.approx(0.97, abs=0.01)
+    assert float(right) == pytest.approx(
+        float(probs.max(1).values.mean()), abs=0.03
     )
 
 
@@ -179,6 +206,23 @@ def test_the_linear_denoiser_is_pythons(there, generator, t):
         ],
     )
     assert torch.allclose(torch.tensor(found).double(), exact, atol=1e-6)
+
+
+@browser
+def test_the_probabilities_that_are_read_are_pythons(there):
+    images = digits().test_images[:8]
+    found = there.evaluate(
+        """([rows, ...bytes]) => {
+        const [weight, bias] = bytes.map(each => Float64Array.from(
+          new Float32Array(new Uint8Array(each).buffer)));
+        return rows.map(x => [...m.probabilities(x, { weight, bias })]) }""",
+        [images.flatten(1).tolist(), *map(list, digit_reader().values())],
+    )
+    exact = read_in_python(images)
+    assert torch.allclose(torch.tensor(found).double(), exact, atol=1e-5)
+    said = there.evaluate("([x]) => m.reading(x)", found)
+    first = exact[0].max(0)
+    assert said == f"{int(first.indices)}, {100 * float(first.values):.0f} %"
 
 
 @browser
@@ -297,11 +341,22 @@ def test_the_keyboard_draws(opened):
 @browser
 def test_more_noise_means_a_worse_guess(opened):
     page = opened("#denoiser?t=2")
-    few = float(page.locator("dd").nth(1).inner_text())
+    few = float(page.locator("dd").nth(2).inner_text())
     page.get_by_role("slider").press("End")
     page.wait_for_timeout(100)
-    many = float(page.locator("dd").nth(1).inner_text())
+    many = float(page.locator("dd").nth(2).inner_text())
     assert few < 0.1 < 0.3 < many
+
+
+@browser
+def test_what_is_drawn_is_read(opened):
+    page = opened("#denoiser?t=1")
+    for digit in (3, 4, 5, 6, 7, 8, 9, 0, 1, 2):
+        texts = page.locator("dd").all_inner_texts()
+        for drawn_or_seen in (1, 5):
+            assert re.match(rf"{digit}, \d+ %", texts[drawn_or_seen]), texts
+        page.get_by_role("button", name="Another digit").click()
+        page.wait_for_timeout(100)
 
 
 @browser

@@ -252,7 +252,7 @@ def test_the_values_shown_are_pythons(open_at, T, name, variance):
         "gap": bound - exact,
         "simple loss": float(loss[1:].mean()),
         "its floor": float(floors(name, T)[1:].mean()),
-        f"price wt at t = {t}": float(elbo_weight(t, schedule, chosen)),
+        f"weight wt at t = {t}": float(elbo_weight(t, schedule, chosen)),
     }.items():
         assert shown.number(label) == pytest.approx(number, abs=6e-4), label
 
@@ -387,7 +387,7 @@ def test_keys_choose_a_dot_and_move_it(open_at):
     assert shown.state() == {"e1": "0.11", "e5": "0.4", "e0": "0"}
     keys("Tab")
     shown.page.wait_for_function(
-        "/dot 1 of 6, error 0.00, price at step 1: 0.501 nats/.test("
+        "/dot 1 of 6, error 0.00, weight at step 1: 0.501 nats/.test("
         "document.querySelector('.said').textContent)"
     )
     assert "Dot 1 of 6, at step 1: error 0." in shown.loss.get_attribute(

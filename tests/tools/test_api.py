@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace
 
 import api
 
@@ -90,7 +91,7 @@ def shown(tmp_path_factory):
     root = tmp_path_factory.mktemp("api")
     (root / "tiny.py").write_text(MODULE)
     (root / "index.rst").write_text(INDEX)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, docutils_namespace():
         patch.syspath_prepend(root)
         app = Sphinx(
             *(str(root), None, str(root / "out"), str(root / "trees"), "text"),

@@ -1,7 +1,7 @@
 // @ts-check
 // The controls that a figure may have: sliders, choices and buttons.
 
-import { element, fill, worded } from "./elements.js";
+import { element, worded } from "./elements.js";
 import { clamp } from "./numbers.js";
 
 // Each kind makes its element and says what a value may be: `read` returns
@@ -30,9 +30,11 @@ const range = {
    *   control: RangeControl<any>, set: (value: number) => void,
    * ) => Made}
    */
-  make({ min, max, step = 1, label }, set) {
+  make({ min, max, step = 1, label, text = String }, set) {
     const input = element("input", { type: "range", min, max, step });
     const output = element("output");
+    const longest = Math.max(text(min).length, text(max).length);
+    output.style.minWidth = `${longest}ch`; // or the slider's end would move
     const name = element("span", { innerHTML: label });
     const box = element("label", { className: "range" }, name, input, output);
     input.addEventListener("input", () => set(Number(input.value)));
@@ -81,8 +83,8 @@ const choice = {
 function makeButton(control, stage) {
   const box = element("button", { type: "button" });
   box.addEventListener("click", () => control.press(stage));
-  const show = () => fill(box, worded(control.label, stage.state, stage));
-  return { box, show };
+  const show = worded(box, control.label);
+  return { box, show: () => show(stage.state, stage) };
 }
 
 // A control's element. What has none has nothing to show.

@@ -13,14 +13,26 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// Words may be fixed, or follow from the state.
+// Put words of our own into a place; return what keeps them right. Where they
+// change, all lie on one another and one is seen: the place keeps its size.
 /**
  * @template {unknown[]} From
- * @param {string | ((...from: From) => string)} words
- * @param {From} from
+ * @param {HTMLElement} place
+ * @param {string | Several<From>} words
+ * @returns {(...from: From) => void}
  */
-export const worded = (words, ...from) =>
-  typeof words === "function" ? words(...from) : words;
+export function worded(place, words) {
+  if (typeof words === "string") {
+    place.innerHTML = words;
+    return () => {};
+  }
+  const parts = words.each.map((innerHTML) => element("span", { innerHTML }));
+  place.append(element("span", { className: "several" }, ...parts));
+  return (...from) => {
+    const now = words.which(...from);
+    parts.forEach((part, i) => part.classList.toggle("unseen", i !== now));
+  };
+}
 
 // Put HTML of our own into a place, if it is not there already.
 /** @type {(place: HTMLElement, html: string) => void} */

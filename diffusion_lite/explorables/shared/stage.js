@@ -18,15 +18,17 @@ const SAVED_AFTER = 250; // milliseconds without a change
 //           text) and choice (options: [value, text]); {press(stage), label}
 //           for a button; and {key, start, read} for a value with no control
 //           of its own, where `read` checks what the address says. `when`
-//           hides a control. A button's label may be a function of the state
-//           and the stage.
+//           hides a control; `main` ones stand right below the views. A
+//           button's label may be one of {each, which(state, stage)}.
 // views     canvases: {label, title, span, narrow, aspect or height, draw}, of
-//           12 columns; label and title may be functions of the state.
+//           12 columns, on a phone `narrow` of them, and `low` pixels high;
+//           label may be a function of the state, title one of {each,
+//           which(state)}.
 //           draw(pen, state, stage) may return a frame, which `drag` {down,
 //           move}, `tap(point, state, frame)` and `keys(key, state, frame)`
 //           are given; points are in pixels. `down` returns what is taken
 //           hold of, if anything; the others return what changes. `when`
-//           hides a view.
+//           hides a view, which stands at the end: what comes moves nothing.
 // values    (state) => [[name, value, spoken name], ...]
 // tick      (seconds, state, stage) => changes, called at each frame of play
 // playing   whether it plays from the start
@@ -66,8 +68,12 @@ export class Stage {
       ...makeControl(control, this),
       control,
     }));
-    this.root.append(this.note, this.viewGrid(), this.list);
-    this.root.append(this.controlBar(), said);
+    const reset = element("button", { type: "button", textContent: "Reset" });
+    reset.addEventListener("click", () => this.reset());
+    this.root.append(
+      ...[this.note, this.viewGrid(false), this.controlBar(true), this.list],
+      ...[this.controlBar(false, reset), this.viewGrid(true), said],
+    );
     this.visible = true;
     this.ended = false;
     this.saving = 0;
@@ -82,16 +88,22 @@ export class Stage {
     this.saved = undefined;
   }
 
-  viewGrid() {
-    const boxes = this.views.map((view) => view.box);
+  // Of the views that are always there, or of those that come.
+  /** @param {boolean} come */
+  viewGrid(come) {
+    const views = this.views.filter(({ options }) => !options.when !== come);
+    const boxes = views.map(({ box }) => box);
     return element("div", { className: "views" }, ...boxes);
   }
 
-  controlBar() {
-    const boxes = this.shown.flatMap(({ box }) => box ?? []);
-    const reset = element("button", { type: "button", textContent: "Reset" });
-    reset.addEventListener("click", () => this.reset());
-    return element("div", { className: "controls" }, ...boxes, reset);
+  /**
+   * @param {boolean} main
+   * @param {...Node} more
+   */
+  controlBar(main, ...more) {
+    const those = this.shown.filter(({ control }) => !control.main !== main);
+    const boxes = those.flatMap(({ box }) => box ?? []);
+    return element("div", { className: "controls" }, ...boxes, ...more);
   }
 
   start() {
@@ -203,7 +215,7 @@ export class Stage {
         "key" in control
           ? /** @type {Record<string, unknown>} */ (this.state)[control.key]
           : undefined;
-      show(value, control.text?.(value, this.state) ?? String(value));
+      show(value, control.text?.(value) ?? String(value));
     }
     for (const view of this.views) view.draw(this.state);
     this.showValues();

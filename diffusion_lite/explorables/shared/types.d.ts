@@ -104,7 +104,8 @@ type Stage<S> = import("./stage.js").Stage<S>;
 
 interface Common<S> {
     when?: (state: S) => boolean;
-    text?: (value: any, state: S) => string; // of the control's own value
+    main?: boolean;
+    text?: (value: any) => string; // of the control's own value
 }
 
 interface RangeControl<S> extends Common<S> {
@@ -126,7 +127,7 @@ interface ChoiceControl<S> extends Common<S> {
 }
 
 interface Button<S> extends Common<S> {
-    label: string | ((state: S, stage: Stage<S>) => string);
+    label: string | Several<[state: S, stage: Stage<S>]>;
     press(stage: Stage<S>): void;
 }
 
@@ -145,16 +146,23 @@ interface Made {
     show(value: any, text: string): void;
 }
 
+/** Words of which one is seen at a time. */
+interface Several<From extends unknown[]> {
+    each: string[];
+    which(...from: From): number;
+}
+
 type Words<S> = string | ((state: S) => string);
 
 /** A view; F is what `draw` returns, H what `down` takes hold of. */
 interface ViewOptions<S, F = any, H = any> {
     label: Words<S>;
-    title?: Words<S>;
+    title?: string | Several<[state: S]>;
     span?: number;
     narrow?: number;
     aspect?: number;
     height?: number;
+    low?: number;
     when?: (state: S) => boolean;
     draw(pen: Pen, state: S, stage: Stage<S>): F;
     drag?: {
@@ -187,6 +195,3 @@ interface Place {
     model: Model;
     el: HTMLElement;
 }
-
-/** Sphinx's own, on every page of the book. */
-declare const DOCUMENTATION_OPTIONS: { SHOW_SEARCH_SUMMARY: boolean };

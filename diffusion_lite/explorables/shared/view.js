@@ -1,7 +1,12 @@
 // @ts-check
 // One canvas of a figure, sharp on any screen.
 
-import { element, fill, worded } from "./elements.js";
+import { element, worded } from "./elements.js";
+
+/** @type {(options: ViewOptions<any>) => string} */
+const sizeOf = ({ aspect, height = 200, low }) =>
+  (aspect ? `--aspect: ${aspect};` : `--height: ${height}px;`) +
+  (low ? `--low: ${low}px` : "");
 
 /** @template S */
 export class View {
@@ -12,17 +17,16 @@ export class View {
   constructor(stage, options) {
     this.stage = stage;
     this.options = options;
-    const { span = 12, narrow = 12, aspect, height = 200 } = options;
+    const { span = 12, narrow = 12, title = "" } = options;
     const { keys, drag, tap } = options;
     this.canvas = element("canvas");
     this.canvas.setAttribute("role", keys ? "application" : "img");
-    this.title = element("p", { className: "title", hidden: !options.title });
-    this.box = element("div", { className: "view" }, this.title, this.canvas);
+    const words = element("p", { className: "title", hidden: !title });
+    this.entitle = worded(words, title);
+    this.box = element("div", { className: "view" }, words, this.canvas);
     this.box.style.setProperty("--span", String(span));
     this.box.style.setProperty("--narrow", String(narrow));
-    this.canvas.style.cssText = aspect
-      ? `aspect-ratio: ${aspect}`
-      : `height: ${height}px`;
+    this.canvas.style.cssText = sizeOf(options);
     /** @type {any} */
     this.frame = undefined; // what `draw` returned
     if (keys) this.listenToKeys(keys);
@@ -32,15 +36,17 @@ export class View {
 
   /** @param {S} state */
   describe(state) {
-    this.canvas.setAttribute("aria-label", worded(this.options.label, state));
+    const { label } = this.options;
+    const words = typeof label === "string" ? label : label(state);
+    this.canvas.setAttribute("aria-label", words);
   }
 
   /** @param {S} state */
   draw(state) {
     const { canvas } = this;
-    const { when, title } = this.options;
+    const { when } = this.options;
     if (when) this.box.hidden = !when(state);
-    if (title) fill(this.title, worded(title, state));
+    this.entitle(state);
     if (!canvas.clientWidth) return;
     if (!canvas.hasAttribute("aria-label")) this.describe(state);
     const pen = this.pen();
