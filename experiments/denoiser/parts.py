@@ -110,7 +110,7 @@ def main(path: Path = TABLE, steps: int = 1500) -> None:
         for variant in VARIANTS
     ]
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows(
+        csv.writer(file, lineterminator="\n").writerows(
             [("variant", "seed", "loss", "frechet"), *rows]
         )
 

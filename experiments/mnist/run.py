@@ -225,7 +225,7 @@ def main() -> None:
         Row("CPU minutes, measuring", others, math.nan),
     ]
     with (FOLDER / "results.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([Row._fields, *rows])
+        csv.writer(file, lineterminator="\n").writerows([Row._fields, *rows])
 
 
 if __name__ == "__main__":
