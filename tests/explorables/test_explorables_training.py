@@ -385,6 +385,13 @@ def test_garbled_points_are_refused(opened, drops):
 
 
 @browser
+def test_all_of_the_cover_is_on_a_phones_screen(opened, cover):
+    page = opened(of=cover)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator(".explorable").bounding_box()["height"] < 450
+
+
+@browser
 def test_the_cover_plays_by_itself_unless_asked_for_less(opened, cover):
     page = opened(of=cover, reduced_motion="no-preference")
     page.get_by_role("button", name="Pause").wait_for()
