@@ -59,8 +59,10 @@ FREE = (
     "_showwarnmsg_impl",
     "excepthook",
     "unraisablehook",
+    "find_distributions",
+    *("tzname", "timezone", "altzone", "daylight"),
 )
-"""What others replace, too: the default dtype, optimizers, pytest."""
+"""What others replace, too: default dtypes, optimizers, pytest, packaging."""
 
 MISSING = object()
 
