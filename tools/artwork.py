@@ -6,9 +6,8 @@ from left to right; their colour goes from data to noise in the same
 proportion. `python tools/artwork.py` rewrites the files in book/_static.
 The coordinates are rounded, so that every machine writes the same bytes.
 
-`python tools/artwork.py --strip` trains the U-Net of the training lab, in
-about a minute, and draws the trajectories from noise to digits that open the
-README and the book.
+`python tools/artwork.py --strip` draws the trajectories from noise to digits
+that open the README, by the committed network of experiments/mnist.
 """
 
 import itertools
@@ -86,23 +85,20 @@ def favicon(n=15, size=64, scale=16.5, seed=3):
     return svg(size, size, body, "Diffusion Lite")
 
 
-def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
-    """Train on the digits; write trajectories from noise to digits as PNG."""
+def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, seed=2):
+    """Write trajectories from noise to digits of 28x28 as PNG."""
     import matplotlib.image
     import torch
 
-    from diffusion_lite.data import digits
-    from diffusion_lite.sampling import clamp_x_0, ddpm_sample
-    from diffusion_lite.schedules import cosine_schedule
+    from diffusion_lite.sampling import ddpm_sample
+    from experiments.mnist.run import SCHEDULE, denoiser_of, trained
 
-    schedule = cosine_schedule(100)
-    generator = torch.Generator().manual_seed(0)
-    model = trained(digits(), schedule, generator)
+    generator = torch.Generator().manual_seed(seed)
     y = torch.tensor(digits_to_draw)
     trajectory = ddpm_sample(
-        clamp_x_0(lambda x, t: model(x, t, y), schedule, -1, 1),
-        torch.randn(len(y), 1, 8, 8, generator=generator),
-        schedule,
+        denoiser_of(trained(), y),
+        torch.randn(len(y), 4, 14, 14, generator=generator),
+        SCHEDULE,
         generator=generator,
     )
     # Most is decided late: look more often there.
@@ -111,42 +107,16 @@ def strip(path, digits_to_draw=(3, 8, 5, 2), columns=12, pixel=9):
         for i in range(columns)
     }
     frames = [x for i, x in enumerate(trajectory) if i in shown]
-    tiles = torch.stack(frames, 1)[:, :, 0]  # (rows, columns, 8, 8)
+    tiles = torch.stack([torch.pixel_shuffle(x, 2)[:, 0] for x in frames], 1)
     tiles = tiles / tiles.abs().amax((2, 3), keepdim=True).clamp(min=1)
     ink = (255 * (1 - tiles) / 2).round().byte().numpy()
-    matplotlib.image.imsave(
-        path, sheet(ink, pixel), metadata={"Software": None}
-    )
+    matplotlib.image.imsave(path, sheet(ink), metadata={"Software": None})
 
 
-def trained(data, schedule, generator, steps=2000):
-    """Train the U-Net of the training lab; return its mean."""
-    from functools import partial
-
-    import torch
-    from tqdm import tqdm
-
-    from diffusion_lite.elbo import denoising_loss
-    from diffusion_lite.networks import UNet
-    from diffusion_lite.training import last, train
-
-    torch.manual_seed(0)
-    run = train(
-        UNet(num_classes=10),
-        partial(denoising_loss, schedule=schedule),
-        (data.train_images, data.train_labels),
-        steps=steps,
-        batch_size=64,
-        lr=2e-3,
-        generator=generator,
-    )
-    return last(tqdm(run, total=steps)).ema.cpu()
-
-
-def sheet(ink, pixel, gap=6):
-    """Lay pictures out, (rows, columns, 8, 8), each pixel a square."""
-    rows, columns = ink.shape[:2]
-    side = 8 * pixel + gap
+def sheet(ink, pixel=3, gap=6):
+    """Lay pictures out, (rows, columns, 28, 28), each pixel a square."""
+    rows, columns, _, size = ink.shape
+    side = size * pixel + gap
     sheet = np.zeros((rows * side - gap, columns * side - gap, 4))
     for i, j in itertools.product(range(rows), range(columns)):
         tile = np.kron(ink[i, j], np.ones((pixel, pixel))) / 255
