@@ -15,6 +15,7 @@ From the ground floor up; a module imports only from floors below its own:
    ``parameterization``  eps, x_0, v and score: four names of one thing
    ``mixtures``          a Gaussian mixture, where everything is exact
 3. ``posterior``         q(x_{t-1} | x_t, x_0)
+   ``score``             the process with infinitely many steps: SDE, ODE
    ``data``              2-D distributions, the 8x8 digits, your own pictures
 4. ``elbo``              what the likelihood bound is made of
    ``networks``          an MLP for points, a U-Net for pictures
