@@ -23,6 +23,7 @@ from diffusion_lite.explorables.explorable import floats, halves, line_mixture
 from diffusion_lite.explorables.forward import ForwardExplorable
 from diffusion_lite.explorables.gan import GanExplorable
 from diffusion_lite.explorables.posterior import PosteriorExplorable
+from diffusion_lite.explorables.score import ScoreExplorable
 from diffusion_lite.explorables.training import TrainingExplorable
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
@@ -56,6 +57,7 @@ FIGURES = {
     "denoiser": denoiser,
     "training": training,
     "gan": GanExplorable,
+    "score": ScoreExplorable,
 }
 
 
