@@ -71,7 +71,7 @@ export function score({ weights, means, variances }, x) {
 }
 
 const LATEST = { vp: 1, straight: 0.998 };
-const STEPS = 160;
+const STEPS = 120;
 
 // The times of the way back, closer together near the data.
 /** @type {(path: string) => Float64Array} */
@@ -98,13 +98,13 @@ export function wayBack(mixture, path, starts, churn, z) {
     const here = marginal(mixture, rates);
     const pull = ((1 + churn * churn) / 2) * rates.g2;
     const noise = churn * Math.sqrt(rates.g2 * -dt);
-    x = x.map(
-      (each, j) =>
-        each +
-        (rates.f * each - pull * score(here, each)) * dt +
-        (churn ? noise * z[(i * n + j) % z.length] : 0),
-    );
-    states.push(x);
+    const next = new Float64Array(n);
+    for (let j = 0; j < n; j++) {
+      const drift = rates.f * x[j] - pull * score(here, x[j]);
+      next[j] = x[j] + drift * dt;
+      if (churn) next[j] += noise * z[(i * n + j) % z.length];
+    }
+    states.push((x = next));
   }
   return states;
 }
@@ -145,11 +145,11 @@ const LABEL =
   "Live figure: trajectories from noise to data, with and without noise put " +
   "back, and the exact density";
 const FAR = 3.2;
-const MANY = 300;
+const MANY = 240;
 const SHOWN = 7;
 const GRID = linspace(-3, 3, 41);
 const GAUSS = GRID.map((z) => Math.exp((-z * z) / 2));
-const BINS = 40;
+const BINS = 30;
 
 /** @type {(state: State) => boolean} */
 const noisy = ({ path }) => path !== "reflow";
@@ -190,18 +190,19 @@ function solver(mixture) {
   const crowd = memo(
     (/** @type {State} */ state) => {
       const { starts, z } = noise(state.seed);
-      return {
-        quiet: flow(state.path, starts.slice(0, SHOWN)),
-        noisy: followed(state, starts, z),
-      };
+      return followed(state, starts, z);
     },
     { key: ({ path, churn, seed }) => [path, churn, seed].join() },
+  );
+  const quiet = memo((/** @type {string} */ path, /** @type {number} */ seed) =>
+    flow(path, noise(seed).starts.slice(0, SHOWN)),
   );
   return memo(
     (/** @type {State} */ state) => {
       const one = Float64Array.of(state.start);
       return {
-        ...crowd(state),
+        quiet: quiet(state.path, state.seed),
+        noisy: crowd(state),
         own: flow(state.path, one),
         ownNoisy: followed(state, one, noise(state.seed).own),
         bent: bent(state.path),
@@ -250,6 +251,7 @@ function shade({ ctx, exact }, { x, y }, mixture, path) {
   shades(mixture, path).forEach((values, i) => {
     const [from, to] = [x((i + 1) / COLUMNS), x(i / COLUMNS)];
     values.forEach((value, j) => {
+      if (value < 0.02) return;
       ctx.globalAlpha = 0.5 * value;
       const top = y(-FAR + (j + 1) * high);
       ctx.fillRect(from, top, to - from, y(-FAR + j * high) - top);

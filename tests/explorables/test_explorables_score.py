@@ -97,9 +97,9 @@ def test_the_noise_that_is_put_back_keeps_the_density(there, churn):
           seed = (seed * 16807) % 2147483647; return seed / 2147483647 };
         const normal = () => Math.sqrt(-2 * Math.log(one())) *
           Math.cos(2 * Math.PI * one());
-        const n = 3000, z = Array.from({length: 160 * n}, normal);
+        const n = 3000, z = Array.from({length: 120 * n}, normal);
         const x = m.wayBack(mixture, "vp", Array.from({length: n}, normal),
-          churn, z)[160];
+          churn, z)[120];
         return [x.filter(v => v < 0.45).length / n,
           x.reduce((s, v) => s + v, 0) / n,
           x.reduce((s, v) => s + v * v, 0) / n] }""",
