@@ -76,8 +76,8 @@ def drift_and_diffusion(trial: Trial) -> str:
 @exercise("score-2")
 def one_step_back(trial: Trial) -> str:
     """Hold a step against the variance of x one step earlier."""
-    h = 1e-4
-    for c in (0.0, 1.0, trial.uniform(1.4, 2.0)):
+    h = 1e-7
+    for c in (1.0, trial.uniform(1.4, 2.0), 0.0):
         path, t = random_path(trial), trial.uniform(0.3, 0.8)
         p, f, g2 = spread(path, t, 0.7), *rates(path, t)
         x, none = trial.normal(3), torch.zeros(3, dtype=torch.float64)
@@ -103,7 +103,7 @@ def one_step_back(trial: Trial) -> str:
             lambda mistake, given=given, none=none, x=x: (
                 (mistake(*given, none) - x) / h
             ),
-            2e-2,
+            1e-3,
         )
     return "ODE, SDE and more noise, by the variance one step earlier."
 

@@ -19,7 +19,7 @@ def upside_down(a, s, a_slope, s_slope):
 
 def negated(a, s, a_slope, s_slope):
     """It looks like the negative of f."""
-    return -a_slope / a, 2 * s * (s_slope + a_slope / a * s)
+    return -a_slope / a, 2 * s * (s_slope - a_slope / a * s)
 
 
 def without_drift(a, s, a_slope, s_slope):

@@ -2,7 +2,7 @@
 
 
 def full_square(x, score, f, g, h, c, z):
-    """It looks like g^2 with another share of the score: (1 + c^2) / 2."""
+    """It looks like twice the pull: the factor is (1 + c^2) / 2."""
     return x - (f * x - (1 + c**2) * g**2 * score) * h + c * g * h**0.5 * z
 
 
@@ -47,7 +47,7 @@ def score_turned(x, score, f, g, h, c, z):
 
 
 def noise_by_h(x, score, f, g, h, c, z):
-    """It looks like noise times h: its standard deviation goes with sqrt(h)."""
+    """It looks like noise times h: its std goes with sqrt(h)."""
     pull = (1 + c**2) / 2 * g**2 * score
     return x - (f * x - pull) * h + c * g * h * z
 

@@ -11,11 +11,6 @@ def turned_around(x_0, eps, t):
     return t * x_0 + (1 - t) * eps, x_0 - eps
 
 
-def only_x_t_turned(x_0, eps, t):
-    """It looks like x_0 with the weight t."""
-    return t * x_0 + (1 - t) * eps, eps - x_0
-
-
 def the_noise(x_0, eps, t):
     """It looks like the noise, which a denoiser predicts."""
     return (1 - t) * x_0 + t * eps, eps
