@@ -158,6 +158,13 @@ const noisy = ({ path }) => path !== "reflow";
 /** @type {(state: State) => string} */
 const ground = ({ path }) => (path === "vp" ? "vp" : "straight");
 
+// Where the trajectories start, and the noise of their steps.
+const noise = memo((/** @type {number} */ seed) => ({
+  starts: normals(MANY, seed),
+  z: normals(STEPS * MANY, seed + 5000),
+  own: normals(STEPS, seed + 9000),
+}));
+
 // Trajectories: the first is the reader's own, from `start`. The others are
 // followed anew only when something changes that they depend on.
 /** @type {(mixture: Mixture) => Solve} */
@@ -174,11 +181,6 @@ function solver(mixture) {
     },
     { most: 3 },
   );
-  const noise = memo((/** @type {number} */ seed) => ({
-    starts: normals(MANY, seed),
-    z: normals(STEPS * MANY, seed + 5000),
-    own: normals(STEPS, seed + 9000),
-  }));
   const followed = (
     /** @type {State} */ { path, churn },
     /** @type {Vector} */ starts,
@@ -272,7 +274,10 @@ function drawField({ ctx, noise }, { x, y }, mixture, path) {
     const here = marginal(mixture, rates);
     for (const place of linspace(-2.8, 2.8, 11)) {
       const v = rates.f * place - (rates.g2 / 2) * score(here, place);
-      const [right, down] = [x(t - 1e-3) - x(t), y(place - 1e-3 * v) - y(place)];
+      const [right, down] = [
+        x(t - 1e-3) - x(t),
+        y(place - 1e-3 * v) - y(place),
+      ];
       const half = 7 / Math.hypot(right, down);
       ctx.moveTo(x(t) - half * right, y(place) - half * down);
       ctx.lineTo(x(t) + half * right, y(place) + half * down);
@@ -365,13 +370,15 @@ const leftShare = ({ noisy }) => {
 };
 
 /** @type {(state: State, solved: Solved) => string} */
-const sayPlane = (state, { own, ownNoisy }) =>
-  `From noise ${two(state.start)} the trajectory without noise ends at ` +
-  `${two(own[STEPS][0])}` +
-  (state.path === "reflow"
-    ? ", on a straight line"
-    : `, the one with noise ${two(state.churn)} put back at ` +
-      `${two(ownNoisy[STEPS][0])}`);
+const sayPlane = (state, { own, ownNoisy }) => {
+  const start = two(state.start);
+  const quiet = two(own[STEPS][0]);
+  const other = `${two(state.churn)} put back at ${two(ownNoisy[STEPS][0])}`;
+  return noisy(state)
+    ? `From ${start} the trajectory without noise ends at ${quiet}, the one ` +
+        `with noise ${other}`
+    : `From ${start} the trajectory goes straight to ${quiet}`;
+};
 
 /** @type {(state: State, solved: Solved) => string} */
 const sayDensity = ({ t }, solved) =>
@@ -380,7 +387,11 @@ const sayDensity = ({ t }, solved) =>
 
 /** @type {(state: State, solved: Solved) => Value[]} */
 const valuesOf = (state, solved) => [
-  ["straightness <i>S</i> of the flow", solved.bent.toFixed(3), "straightness of the flow"],
+  [
+    "straightness <i>S</i> of the flow",
+    solved.bent.toFixed(3),
+    "straightness of the flow",
+  ],
   ["end without noise", two(solved.own[STEPS][0])],
   ["end with noise", two(solved.ownNoisy[STEPS][0])],
   ["in the left mode", `${percent(leftShare(solved))} (exact 70.0 %)`],
