@@ -120,7 +120,7 @@ def claim_about_quality(rows: list[dict]) -> Claim:
     }
     words = {"diffusion": "true", "gan-r1": "wrong", None: "not decided"}
     return Claim(
-        "Diffusion models beat GANs, by a distance.",
+        "Diffusion models have better samples than GANs.",
         "; ".join(f"{by}: {each.verdict}" for by, each in found.items()),
         "; ".join(
             f"{words[each.winner]} on the {by}" for by, each in found.items()

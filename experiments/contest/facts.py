@@ -183,8 +183,13 @@ def losses(rows: list[dict]) -> dict:
             assert abs(gain) < half if name == "diffusion" else gain < -half
     settled = mean(rows, "ring", "gan-r1", "loss")
     assert abs(settled - math.log(2)) < 0.01
-    apart = [mean(rows, "ring", n, "energy") for n in ("gan-r1", "real")]
-    return {"settled": settled, "floors-away": apart[0] / apart[1]}
+    apart = values(rows, "ring", "gan-r1", "energy")
+    floor = mean(rows, "ring", "real", "energy")
+    return {
+        "settled": settled,
+        "floors-away": float(apart.mean()) / floor,
+        "floors-away-others": float(apart.sort().values[:-1].mean()) / floor,
+    }
 
 
 def costs(rows: list[dict]) -> dict:
