@@ -42,7 +42,7 @@ def claim_about_losses(rows: list[dict]) -> Claim:
         )
         found.append(
             f"{NAMES[name]} {loss[0].mean():.2f} and {loss[1].mean():.2f} "
-            f"(the steps alone {clock[0].mean():.2f} and "
+            f"(the number of steps in its place {clock[0].mean():.2f} and "
             f"{clock[1].mean():.2f})"
         )
         gains = [
