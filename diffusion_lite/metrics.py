@@ -1,7 +1,7 @@
 """How good are the samples? Each measure comes with its floor.
 
-The floor is the measure of two sets of *real* data of the same sizes: no
-model can be expected to do better.
+The floor is the measure of two independent sets of *real* data of the same
+sizes: what a model scores whose samples are as good as new data.
 """
 
 import functools

@@ -126,8 +126,8 @@ class Schedule:
     def prior_bits(self) -> float:
         """The ELBO's prior term, in bits per dimension.
 
-        L_T = E KL(q(x_T | x_0) || N(0, I)) = -log2(1 - alpha_bar_T) / 2 for
-        data with mean 0 and variance 1.
+        L_T / (D ln 2), with L_T = E KL(q(x_T | x_0) || N(0, I)), which is
+        -log2(1 - alpha_bar_T) / 2 for data with mean 0 and variance 1.
         Book: eq-prior-bits. Source: Ho et al. 2020, eq. 5, first term.
         """
         return float(-torch.log1p(-self.alpha_bar[-1]) / (2 * math.log(2)))

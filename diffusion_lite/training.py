@@ -189,7 +189,7 @@ def update_ema(ema: nn.Module, model: nn.Module, n: int) -> None:
     mean <- d mean + (1 - d) weight, with d = min(EMA_DECAY, (1 + n) /
     (10 + n)) at update n: fast at first, to forget the start. Update 0
     copies the weights, and every update the buffers.
-    Book: eq-ema. Source: Polyak and Juditsky 1992, for the idea.
+    Book: eq-ema. Source: TensorFlow's ExponentialMovingAverage, for this d.
     """
     decay = min(EMA_DECAY, (1 + n) / (10 + n)) if n else 0.0
     mean: list[Tensor] = list(ema.parameters())

@@ -42,7 +42,7 @@ def claim_about_losses(rows: list[dict]) -> Claim:
         )
         found.append(
             f"{NAMES[name]} {loss[0].mean():.2f} and {loss[1].mean():.2f} "
-            f"(the steps alone {clock[0].mean():.2f} and "
+            f"(the number of steps in its place {clock[0].mean():.2f} and "
             f"{clock[1].mean():.2f})"
         )
         gains = [
@@ -120,7 +120,7 @@ def claim_about_quality(rows: list[dict]) -> Claim:
     }
     words = {"diffusion": "true", "gan-r1": "wrong", None: "not decided"}
     return Claim(
-        "Diffusion models beat GANs, by a distance.",
+        "Diffusion models have better samples than GANs.",
         "; ".join(f"{by}: {each.verdict}" for by, each in found.items()),
         "; ".join(
             f"{words[each.winner]} on the {by}" for by, each in found.items()
