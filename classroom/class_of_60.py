@@ -24,7 +24,7 @@ sys.path[:0] = [
     for folder in ("tests/classroom", "tests/exercises", "tools")
 ]
 
-# These come after the line that says where the tests and tools are.
+# E402: these must follow the line that says where tests and tools are.
 import nbformat  # noqa: E402
 
 import hostile  # noqa: E402

@@ -66,12 +66,10 @@ def long_run(
     Another loss, model or data is refused: of a model its layers count, of a
     function its code and what it was given, not what it looks up by name. A
     run that is done is yielded once. It is saved every SAVE_EVERY steps and
-    when it ends: done, closed, failed, or stopped by Ctrl-C, which waits for
-    the end of a step. (After a ``break``, close an iterator that has a name.)
-    Before the first step, that it can be saved is tried. Model and data are
-    moved to ``device()``. Under ``torchrun`` each process evaluates the model
-    on its share of every batch, if all that the loss does with it is to call
-    it.
+    however it ends; Ctrl-C waits for the end of a step. (After a ``break``,
+    close an iterator that has a name.) Model and data go to ``device()``.
+    Under ``torchrun`` each process evaluates the model on its share of every
+    batch, if all that the loss does with it is to call it.
 
     Raises:
         FloatingPointError: as ``train``.
@@ -85,14 +83,21 @@ def long_run(
     run |= {"loss": _described(loss), "data": _hash(*data)}
     run |= {"model": _model(model), "precision": _precision()}
     _join_processes(run["batch_size"])
+    _resume(path, state, run, generator)
+    data = tuple(x.to(device()) for x in data)
+    return _saved_steps(path, state, run, loss, data, generator)
+
+
+def _resume(
+    path: Path, state: TrainingState, run: Run, generator: torch.Generator
+) -> None:
+    """Load the checkpoint, if there is one, and try that one can be saved."""
     _start_moments(state.optimizer)
     if path.exists():
         load_checkpoint(path, state, run, generator)
     if state.step < run["steps"] and _rank() == 0:
         with _written(path, _content(state, run, generator.get_state())):
-            pass  # that it can be
-    data = tuple(x.to(device()) for x in data)
-    return _saved_steps(path, state, run, loss, data, generator)
+            pass
 
 
 def _saved_steps(

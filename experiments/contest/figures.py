@@ -123,7 +123,7 @@ def losses_and_distances(rows: list[dict]) -> Figure:
 
 def latents(sizes: dict[str, Size]) -> Figure:
     """Draw, for each family, its latent, a picture, and the ways between."""
-    figure, axes = plt.subplots(2, 2, figsize=(5.6, 3.2))
+    figure, axes = plt.subplots(2, 2, figsize=(5.6, 2.8))
     for ax, (name, size) in zip(axes.flat, sizes.items(), strict=True):
         plotting.bare(ax).set(xlim=(0, 10), ylim=(0, 10))
         ax.set_title(FAMILIES[name])
@@ -162,7 +162,7 @@ def _ways(ax: Axes, there: str, back: str | None, passes: int) -> None:
 
 def everyone(rows: list[dict]) -> Figure:
     """Draw six measures of all families and baselines."""
-    figure, axes = plt.subplots(2, 3, sharey=True, figsize=(5.6, 3.6))
+    figure, axes = plt.subplots(2, 3, sharey=True, figsize=(5.6, 3.2))
     for ax, panel in zip(axes.flat, PANELS, strict=True):
         task, measure, title, ticks = panel
         dots(ax, rows, task, measure, EVERYONE)

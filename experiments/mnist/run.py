@@ -164,50 +164,69 @@ def distances(sets: list[Tensor], features: nn.Module, to: Tensor) -> float:
 
 
 def measured(model: nn.Module) -> list[Row]:
-    """Return the table of a trained denoiser.
+    """Return the table of a trained denoiser."""
+    large = [sample(model, mnist().test_labels, seed) for seed in (1, 2)]
+    return [*frechet_rows(model, large), read_row(large), nearest_row(large)]
 
-    The test pictures are what is compared with. No classifier has seen them:
-    one half of the training pictures trains the features, the other half
-    trains the reader and is, in the floor, what stands for generated ones.
-    Every set has as many pictures of each class.
+
+def frechet_rows(model: nn.Module, large: list[Tensor]) -> list[Row]:
+    """Return distances to the test pictures, of many generated and of few.
+
+    One half of the training pictures trains the features, the other half is,
+    in the floor, what stands for generated ones. Every set has as many
+    pictures of each class.
     """
     data = mnist()
-    test, y = data.test_images, data.test_labels
     first, second = halves(data.train_labels)
-    x, labels = data.train_images[second], data.train_labels[second]
-    features = classifier(
-        data.train_images[first], data.train_labels[first], seed=1
-    )[:-1]
-    reader = classifier(x, labels, seed=2)
-    order = labels.argsort(stable=True).reshape(10, 200)  # by class
-    sets = [sample(model, y, seed) for seed in (1, 2)]
+    images, labels = data.train_images, data.train_labels
+    features = classifier(images[first], labels[first], seed=1)[:-1]
+    order = labels[second].argsort(stable=True).reshape(10, 200)  # by class
+    halved, tenths = (
+        [images[second][rows.flatten()] for rows in order.chunk(n, 1)[:10]]
+        for n in (2, 20)
+    )
     few = torch.arange(10).repeat_interleave(10)
-    hundred = [sample(model, few, seed) for seed in range(10)]
-    small = [ddim_sample(model, few, seed) for seed in range(10)]
-    parts = [x[rows.flatten()] for rows in order.chunk(2, 1)]
-    tenths = [x[rows.flatten()] for rows in order.chunk(20, 1)][:10]
-    read = [float((reader(s).argmax(1) == y).double().mean()) for s in sets]
-    train = data.train_images
-    floor = distances(tenths, features, test)
+    compared = {
+        "frechet": (large, halved),
+        "frechet of 100": (
+            [sample(model, few, seed) for seed in range(10)],
+            tenths,
+        ),
+        "frechet of 100 by ddim": (
+            [ddim_sample(model, few, seed) for seed in range(10)],
+            tenths,
+        ),
+    }
     return [
-        Row(
-            "frechet",
-            distances(sets, features, test),
-            distances(parts, features, test),
-        ),
-        Row("frechet of 100", distances(hundred, features, test), floor),
-        Row("frechet of 100 by ddim", distances(small, features, test), floor),
-        Row(
-            "read",
-            sum(read) / len(read),
-            float((reader(test).argmax(1) == y).double().mean()),
-        ),
-        Row(
-            "nearest",
-            float(nearest(sets[0], train)[0].median()),
-            float(nearest(test, train)[0].median()),
-        ),
+        Row(name, *(distances(x, features, data.test_images) for x in pair))
+        for name, pair in compared.items()
     ]
+
+
+def read_row(large: list[Tensor]) -> Row:
+    """Return the share read as asked, by a classifier of the other half."""
+    data = mnist()
+    second = halves(data.train_labels)[1]
+    reader = classifier(
+        data.train_images[second], data.train_labels[second], seed=2
+    )
+
+    def share(x: Tensor) -> float:
+        right = reader(x).argmax(1) == data.test_labels
+        return float(right.double().mean())
+
+    shares = [share(x) for x in large]
+    return Row("read", sum(shares) / len(shares), share(data.test_images))
+
+
+def nearest_row(large: list[Tensor]) -> Row:
+    """Return the median distance to the nearest training picture."""
+    data = mnist()
+    generated, real = (
+        float(nearest(x, data.train_images)[0].median())
+        for x in (large[0], data.test_images)
+    )
+    return Row("nearest", generated, real)
 
 
 def main() -> None:

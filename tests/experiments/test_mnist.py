@@ -2,8 +2,10 @@
 
 import math
 
+import matplotlib.image
 import torch
 
+from artwork import STATIC, strip
 from diffusion_lite.data import mnist
 from diffusion_lite.metrics import nearest
 from experiments.mnist import run
@@ -44,3 +46,25 @@ def test_the_table_says_what_the_page_says_of_it():
     assert abs(near.generated / near.real - 1) < 0.05  # it does not copy
     assert table["CPU minutes, training"].generated < 30
     assert math.isnan(table["CPU minutes, training"].real)
+
+
+def test_the_readme_has_the_tables_numbers():
+    words = (run.FOLDER / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in words.splitlines() if line.startswith("| ")][1:]
+    shown = [line.split(" | ")[1:] for line in lines if "---" not in line]
+    forms = ["{:.1f}", "{:.1f}", "{:.1f}", "{:.1%}", "{:.2f}"]
+    rows = list(run.table().values())[: len(forms)]
+    assert [[x.strip(" |").replace(" %", "%") for x in s] for s in shown] == [
+        [form.format(row.generated), form.format(row.real)]
+        for form, row in zip(forms, rows, strict=True)
+    ]
+
+
+def test_the_first_picture_is_what_the_committed_network_draws(tmp_path):
+    strip(tmp_path / "strip.png")
+    drawn, committed = (
+        matplotlib.image.imread(folder / "strip.png")
+        for folder in (tmp_path, STATIC)
+    )
+    assert drawn.shape == committed.shape
+    assert abs(drawn - committed).mean() < 0.01  # processors round apart
