@@ -72,7 +72,7 @@ class Path:
 
         f = a' / a, g^2 = (s^2)' - 2 f s^2.
         Book: eq-drift-diffusion.
-        Source: Karras et al. 2022, appendix B.2; Kingma et al. 2021, eq. 9.
+        Source: Karras et al. 2022, appendix B.2.
         """
         t = _time(t)
         if bool((self.a(t) == 0).any()):
@@ -182,7 +182,8 @@ def exploding_path(sigma_max: float = 80.0) -> Path:
 def straight_path() -> Path:
     """Return a = 1 - t, s = t: from data to noise on a straight line.
 
-    Source: Liu et al. 2023, eq. 1; Lipman et al. 2023, eq. 20.
+    Source: Liu et al. 2023, eq. 1; Lipman et al. 2023, eq. 20, in their time
+    1 - t and with sigma_min = 0.
     """
     return Path(lambda t: 1 - t, lambda t: t**2)
 
@@ -218,7 +219,8 @@ def reverse(score: Field, path: Path, churn: float = 1.0) -> Dynamics:
 
     With churn 1 it is the reverse SDE, with 0 the probability-flow ODE.
     Book: eq-reverse-sde, eq-probability-flow, eq-churn, eq-fokker-planck.
-    Source: Anderson 1982; Song et al. 2021, eq. 6 and 13.
+    Source: Anderson 1982; Song et al. 2021, eq. 6 and 13; for the family
+    Karras et al. 2022, eq. 6.
     """
     (churn,) = at_least(0, churn=churn)
 
@@ -273,7 +275,7 @@ def score_loss(
     Explicit score matching: the target is the score of x. Denoising: x is
     x_0 + sigma eps, and the target -eps / sigma, the score given x_0.
     Book: eq-explicit, eq-denoising.
-    Source: Hyvarinen 2005, eq. 2; Vincent 2011, eq. 9.
+    Source: Hyvarinen 2005, section 2; Vincent 2011, section 4.2.
     """
     same_shape("x", x, "target", target)
     return (score_model(x) - target).square().sum(1) / 2
@@ -287,7 +289,7 @@ def sliced_loss(
     Over random r with E r r^T = I its mean is |s|^2 / 2 + div s, which needs
     no score of x.
     Book: eq-implicit, eq-sliced.
-    Source: Hyvarinen 2005, theorem 1; Song et al. 2020, eq. 8.
+    Source: Hyvarinen 2005, theorem 1; Song and Ermon 2019, eq. 3.
     """
     same_shape("x", x, "r", r)
     x = x.detach().requires_grad_()
