@@ -102,8 +102,8 @@ def _posterior_and_best(ax: Axes, folded: Fold) -> None:
     gaussian = folded.gaussians.log_prob(Z)[folded.best[30]].exp()
     ax.plot(Z, gaussian, "--", color=plotting.MODEL)
     top = float(gaussian.max())
-    ax.text(-2.4, 0.85 * top, "exact", color=plotting.EXACT)
-    ax.text(-2.4, 0.65 * top, "best Gaussian", color=plotting.MODEL)
+    ax.text(-0.8, 0.85 * top, "exact", color=plotting.EXACT)
+    ax.text(-0.8, 0.65 * top, "best Gaussian", color=plotting.MODEL)
     ax.set(xlim=(-2.5, 2.5), xlabel="$z$", title="for $x = 1$")
     ax.set_ylim(0, 1.15 * top)
 

@@ -123,7 +123,7 @@ def losses_and_distances(rows: list[dict]) -> Figure:
 
 def latents(sizes: dict[str, Size]) -> Figure:
     """Draw, for each family, its latent, a picture, and the ways between."""
-    figure, axes = plt.subplots(2, 2, figsize=(5.6, 2.8))
+    figure, axes = plt.subplots(2, 2, figsize=(5.6, 2.6))
     for ax, (name, size) in zip(axes.flat, sizes.items(), strict=True):
         plotting.bare(ax).set(xlim=(0, 10), ylim=(0, 10))
         ax.set_title(FAMILIES[name])
@@ -146,7 +146,7 @@ def latents(sizes: dict[str, Size]) -> Figure:
 def _bar(ax: Axes, x: float, count: int, color: str) -> None:
     high = 6.4 * count / 64
     ax.add_patch(Rectangle((x, 4.6 - high / 2), 0.8, high, color=color, lw=0))
-    ax.text(x + 0.4, 0.5, f"{count}", ha="center")
+    ax.text(x + 0.4, -0.2, f"{count}", ha="center")
 
 
 def _ways(ax: Axes, there: str, back: str | None, passes: int) -> None:
@@ -162,7 +162,7 @@ def _ways(ax: Axes, there: str, back: str | None, passes: int) -> None:
 
 def everyone(rows: list[dict]) -> Figure:
     """Draw six measures of all families and baselines."""
-    figure, axes = plt.subplots(2, 3, sharey=True, figsize=(5.6, 3.2))
+    figure, axes = plt.subplots(2, 3, sharey=True, figsize=(5.6, 2.5))
     for ax, panel in zip(axes.flat, PANELS, strict=True):
         task, measure, title, ticks = panel
         dots(ax, rows, task, measure, EVERYONE)
