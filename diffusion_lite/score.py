@@ -61,6 +61,11 @@ class Path:
     def time(self, log_snr: float) -> float:
         """Return the t at which the path has this log SNR, by bisection."""
         (log_snr,) = inside(-math.inf, math.inf, log_snr=log_snr)
+        if log_snr < (least := float(self.log_snr(1.0))):
+            raise ValueError(
+                f"log_snr must be at least {least:.4g}, where this path "
+                f"ends, got {log_snr:.4g}"
+            )
         low, high = 0.0, 1.0
         for _ in range(60):
             t = (low + high) / 2
@@ -75,7 +80,7 @@ class Path:
         Source: Karras et al. 2022, appendix B.2.
         """
         t = _time(t)
-        if bool((self.a(t) == 0).any()):
+        if bool((self.a(t) < 1e-12).any()):  # a cosine's end is 6e-17
             raise ValueError(
                 f"no x_0 is left at t = {t.tolist()}: start below"
             )
@@ -320,18 +325,19 @@ def flow_matching_loss(
 
 
 def learned(net: Network) -> Field:
-    """Return what a network says at the step nearest to t, as a field."""
+    """Return what a network says at the step nearest to t, from 1 on."""
 
     @torch.no_grad()
     def field(x: Tensor, t: float) -> Tensor:
-        step = torch.full((len(x),), round(STEPS * t), device=x.device)
+        nearest = max(1, round(STEPS * t))  # it was never asked at 0
+        step = torch.full((len(x),), nearest, device=x.device)
         return net(x, step)
 
     return field
 
 
 def straightness(states: Tensor, times: Sequence[float] | Tensor) -> float:
-    """Return how far trajectories are from straight lines: 0 if all are.
+    """Return how far points are from straight lines at constant velocity.
 
     The mean over rows and the integral over time of |chord - velocity|^2,
     where the chord is the velocity of the straight line from end to end.

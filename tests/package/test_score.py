@@ -433,6 +433,14 @@ def test_a_coupling_is_taken_as_it_is_given(generator):
     assert float(loss(x_0)) > 0.1
 
 
+def test_a_network_is_asked_at_the_steps_it_was_trained_at():
+    asked = []
+    field = learned(lambda x, step: asked.append(int(step[0])) or x)
+    for t in (0.0, 4e-4, 0.5, 1.0):
+        field(torch.ones(1, 1), t)
+    assert asked == [1, 1, 500, 1000]
+
+
 def test_a_network_learns_the_velocity(generator):
     torch.manual_seed(0)
     path, mixture = straight_path(), two_modes()
@@ -599,8 +607,12 @@ def test_bad_input_is_named(generator):
             call(x, 0.0, x)
         with pytest.raises(ValueError, match="must have one shape"):
             call(x, 0.5, x.T)
-    with pytest.raises(ValueError, match=r"no x_0 is left at t = 1\.0"):
-        straight_path().rates(1.0)
+    for ends in (straight_path(), cosine_path()):
+        with pytest.raises(ValueError, match=r"no x_0 is left at t = 1\.0"):
+            ends.rates(1.0)
+    for each, end in ((path, "-10.05"), (exploding_path(), "-8.764")):
+        with pytest.raises(ValueError, match=f"must be at least {end}"):
+            each.time(-20.0)
     with pytest.raises(ValueError, match="a level is one of"):
         convert(1.0, "sigma", "snr")
     for level, source in (
