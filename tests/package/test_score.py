@@ -316,6 +316,23 @@ def test_every_path_has_the_same_map_from_noise_to_data(generator):
     assert (found[2] - found[1]).abs().max() < 0.02
 
 
+@every_path
+def test_the_velocity_of_one_path_gives_that_of_another(path, generator):
+    # "Is flow matching diffusion?" At equal SNR the states differ by a factor.
+    ring, straight, y = eight_modes(), straight_path(), draw(generator, 40, 2)
+    for t in (0.2, 0.5, 0.9):
+        u = straight.time(float(path.log_snr(t)))
+        x_u, x_t = (
+            each.at(w)[0] * y for each, w in ((straight, u), (path, t))
+        )
+        v, _ = reverse(straight.score(ring), straight, 0.0)(x_u, u)
+        x_0, eps = straight.ends(x_u, u, v)
+        want, _ = reverse(path.score(ring), path, 0.0)(x_t, t)
+        torch.testing.assert_close(
+            path.velocity(x_0, t, eps), want, rtol=1e-6, atol=1e-6
+        )
+
+
 # ---- velocities -------------------------------------------------------------
 
 
@@ -550,6 +567,23 @@ def test_straightness_of_a_curve(generator):
     bent = t[:, None, None] ** 2 * end  # velocity 2 t for a chord of 1
     want = float(end.square().sum(1).mean()) / 3
     assert straightness(bent, t) == pytest.approx(want, rel=1e-5)
+
+
+def test_straight_pairs_make_no_straight_flow(generator):
+    # Data N(0, I): all of x_t is N(0, a^2 + s^2), so the flow scales z.
+    one = torch.ones(1, dtype=torch.float64)
+    standard = GaussianMixture(one, 0 * one[None], one[None, None])
+    z, times = draw(generator, 20, 1), 0.999 * torch.linspace(1, 0, 2001)
+    found = []
+    for path in (linear_path(), straight_path()):
+        a, s = path.at(times)
+        exact = (a**2 + s**2).sqrt()[:, None, None] * z
+        ode = reverse(path.score(standard), path, 0.0)
+        run = euler_maruyama(ode, exact[0], times, generator=generator)
+        states = torch.stack(list(run))
+        torch.testing.assert_close(states, exact, rtol=0, atol=2e-3)
+        found.append(straightness(states, times))
+    assert found[0] < 1e-12 < 0.1 < found[1]
 
 
 def skip_of_one(right, sigma, sigma_data):
