@@ -130,3 +130,13 @@ def line_mixture(mixture: GaussianMixture) -> dict[str, list[float]]:
         "means": mixture.means[:, 0].tolist(),
         "variances": mixture.covariances[:, 0, 0].tolist(),
     }
+
+
+def plane_mixture(mixture: GaussianMixture) -> dict[str, Any]:
+    """Return a 2-D mixture as a script reads it."""
+    variances = mixture.covariances.diagonal(dim1=1, dim2=2)
+    return {
+        "weights": mixture.weights.tolist(),
+        "means": floats(mixture.means),
+        "variances": floats(variances),
+    }

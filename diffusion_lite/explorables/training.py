@@ -11,8 +11,8 @@ from torch import Tensor
 from diffusion_lite.elbo import denoising_loss
 from diffusion_lite.explorables.explorable import (
     Explorable,
-    floats,
     network_data,
+    plane_mixture,
 )
 from diffusion_lite.forward import q_sample
 from diffusion_lite.mixtures import GaussianMixture
@@ -87,16 +87,6 @@ def _check(mixture: GaussianMixture, snapshots: Sequence[Snapshot]) -> None:
                 f"snapshot {step} must have the shape of the first one, got "
                 f"width {net.width} and depth {len(net.layers)}"
             )
-
-
-def plane_mixture(mixture: GaussianMixture) -> dict[str, Any]:
-    """Return a 2-D mixture as the script reads it."""
-    variances = mixture.covariances.diagonal(dim1=1, dim2=2)
-    return {
-        "weights": mixture.weights.tolist(),
-        "means": floats(mixture.means),
-        "variances": floats(variances),
-    }
 
 
 @torch.no_grad()

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from diffusion_lite.data import digits, eight_modes, two_modes
+from diffusion_lite.explorables.explorable import plane_mixture
 from diffusion_lite.explorables.training import (
     TrainingExplorable,
     excess,
     handwriting_mixture,
-    plane_mixture,
     train_snapshots,
 )
 from diffusion_lite.forward import q_sample

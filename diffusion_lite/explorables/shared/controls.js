@@ -1,5 +1,5 @@
 // @ts-check
-// The controls that a figure may have: sliders, choices and buttons.
+// The controls that a figure may have: sliders, choices, menus and buttons.
 
 import { element, worded } from "./elements.js";
 import { clamp } from "./numbers.js";
@@ -79,6 +79,32 @@ const choice = {
   },
 };
 
+const menu = {
+  read: choice.read,
+  /**
+   * @type {(
+   *   control: MenuControl<any>, set: (value: string) => void,
+   * ) => Made}
+   */
+  make({ label, options }, set) {
+    const list = options.map(([value, textContent]) =>
+      element("option", { value, textContent }),
+    );
+    const select = element("select", {}, ...list);
+    const name = element("span", { innerHTML: label });
+    const box = element("label", { className: "menu" }, name, select);
+    select.addEventListener("change", () => set(select.value));
+    return {
+      box,
+      show(value) {
+        select.value = value;
+      },
+    };
+  },
+};
+
+const KINDS = { range, choice, menu };
+
 /** @type {(control: Button<any>, stage: Stage<any>) => Made} */
 function makeButton(control, stage) {
   const box = element("button", { type: "button" });
@@ -94,9 +120,7 @@ export function makeControl(control, stage) {
   if (!("kind" in control)) return { show() {} };
   const set = (/** @type {unknown} */ value) =>
     stage.set({ [control.key]: value });
-  return control.kind === "range"
-    ? range.make(control, set)
-    : choice.make(control, set);
+  return KINDS[control.kind].make(/** @type {any} */ (control), set);
 }
 
 // The value that a control takes from what was asked; undefined if it cannot.
@@ -104,9 +128,7 @@ export function makeControl(control, stage) {
 export function readValue(control, value) {
   if (!control || "press" in control) return undefined;
   if ("read" in control) return control.read(value);
-  return control.kind === "range"
-    ? range.read(control, value)
-    : choice.read(control, value);
+  return KINDS[control.kind].read(/** @type {any} */ (control), value);
 }
 
 // What several figures have among their controls.

@@ -15,10 +15,10 @@ const SAVED_AFTER = 250; // milliseconds without a change
 // name      the word in the address bar
 // label     what a screen reader calls the figure
 // controls  in order: {kind, key, label, start, ...} for range (min, max, step,
-//           text) and choice (options: [value, text]); {press(stage), label}
-//           for a button; and {key, start, read} for a value with no control
-//           of its own, where `read` checks what the address says. `when`
-//           hides a control; `main` ones stand right below the views. A
+//           text), choice and menu (options: [value, text]); {press(stage),
+//           label} for a button; and {key, start, read} for a value with no
+//           control of its own, where `read` checks what the address says.
+//           `when` hides a control; `main` ones stand right below the views. A
 //           button's label may be one of {each, which(state, stage)}.
 // views     canvases: {label, title, span, narrow, aspect or height, draw}, of
 //           12 columns, on a phone `narrow` of them, and `low` pixels high;

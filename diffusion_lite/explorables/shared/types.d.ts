@@ -22,8 +22,8 @@ interface Mixture {
 /** One in a plane: x and y of each component, one after the other. */
 interface PlaneMixture {
     weights: number[];
-    means: Float32Array;
-    variances: Float32Array;
+    means: Vector;
+    variances: Vector;
 }
 
 /** A network's weights by their names. */
@@ -126,6 +126,11 @@ interface ChoiceControl<S> extends Common<S> {
     options: [value: string, text: string][];
 }
 
+/** A choice of which only the chosen is seen. */
+interface MenuControl<S> extends Omit<ChoiceControl<S>, "kind"> {
+    kind: "menu";
+}
+
 interface Button<S> extends Common<S> {
     label: string | Several<[state: S, stage: Stage<S>]>;
     press(stage: Stage<S>): void;
@@ -138,7 +143,8 @@ interface Hidden<S> extends Common<S> {
     read(value: any): unknown;
 }
 
-type Control<S> = RangeControl<S> | ChoiceControl<S> | Button<S> | Hidden<S>;
+type Control<S> =
+    RangeControl<S> | ChoiceControl<S> | MenuControl<S> | Button<S> | Hidden<S>;
 
 /** A control's element, and how it is made to show a value. */
 interface Made {

@@ -1,0 +1,452 @@
+// @ts-check
+import { newNoise, onGrid, seedValue, whole } from "./shared/controls.js";
+import { SCHEDULES } from "./shared/diffusion.js";
+import { axes, curve, dot, handle, scale, swatch } from "./shared/drawing.js";
+import { clamp, memo, minus } from "./shared/numbers.js";
+import { planeMixture } from "./shared/plane.js";
+import { normals } from "./shared/random.js";
+import {
+  distance,
+  epsOf,
+  exactFlow,
+  run,
+  sigmasOf,
+  sum,
+} from "./shared/solvers.js";
+import { explorable } from "./shared/stage.js";
+
+/**
+ * @typedef {import("./shared/solvers.js").Run} Run
+ * @typedef {{ solver: string, grid: string, passes: number }} Lane
+ * @typedef {{
+ *   solverA: string, gridA: string, passesA: number,
+ *   solverB: string, gridB: string, passesB: number,
+ *   k: number, start: string, seed: number,
+ * }} State k is how many passes are seen
+ * @typedef {ReturnType<typeof worldOf>} World
+ */
+
+// ---- what is computed of a state --------------------------------------------
+
+// How many steps the passes allow: those of two passes end with one of one.
+/** @type {(lane: Lane) => number} */
+export const stepsOf = ({ solver, passes }) =>
+  /heun|midpoint/.test(solver) ? Math.floor((passes + 1) / 2) : passes;
+
+const LABEL =
+  "Live figure: two solvers race from the same noise, and each is compared " +
+  "with the exact flow";
+const MANY = 160;
+const MOST = 64;
+const BUDGETS = [1, 2, 3, 4, 5, 7, 9, 11, 13, 17, 21, 27, 35, 45, 55, MOST];
+/** @type {<A>(list: A[]) => A} */
+const last = (list) => list[list.length - 1];
+
+const LANES = /** @type {const} */ (["A", "B"]);
+/** @typedef {(typeof LANES)[number]} Name */
+
+/** @type {(state: State, name: Name) => Lane} */
+const laneOf = (state, name) => ({
+  solver: state[`solver${name}`],
+  grid: state[`grid${name}`],
+  passes: state[`passes${name}`],
+});
+
+const PLACE = /^-?[0-2](\.\d{1,2})?,-?[0-2](\.\d{1,2})?$/;
+
+/** @type {(text: string) => Float64Array} */
+const readStart = (text) => Float64Array.from(text.split(","), Number);
+
+/**
+ * @param {{
+ *   mixture: import("./shared/plane.js").SentMixture,
+ *   grids: Record<string, number[][]>,
+ * }} data
+ */
+function worldOf({ grids, ...data }) {
+  const mixture = planeMixture(data);
+  const eps = epsOf(mixture);
+  const sigmas = sigmasOf(SCHEDULES.linear(1000));
+  const starts = memo((/** @type {number} */ seed) => normals(2 * MANY, seed));
+  const solve = (
+    /** @type {Lane} */ lane,
+    /** @type {Vector} */ x,
+    /** @type {number} */ seed,
+  ) => {
+    const times = grids[lane.grid][stepsOf(lane) - 1];
+    const noise = (/** @type {number} */ i) => normals(x.length, 99 * seed + i);
+    return run(lane.solver, eps, x, times, sigmas, noise);
+  };
+  const flow = (/** @type {Vector} */ x) => exactFlow(eps, x, sigmas[1000]);
+  const ends = memo((/** @type {number} */ seed) => last(flow(starts(seed))));
+  const cloud = memo(
+    (/** @type {Lane} */ lane, /** @type {number} */ seed) =>
+      solve(lane, starts(seed), seed),
+    { most: 2, key: (lane, seed) => [...Object.values(lane), seed].join() },
+  );
+  const errorOf = (/** @type {Run} */ { at }, /** @type {number} */ seed) =>
+    distance(last(at), ends(seed));
+  const curve = memo(
+    (/** @type {Lane} */ lane, /** @type {number} */ seed) =>
+      BUDGETS.map((passes) => {
+        const found = solve({ ...lane, passes }, starts(seed), seed);
+        return [last(found.used), errorOf(found, seed)];
+      }),
+    { most: 4, key: ({ solver, grid }, seed) => [solver, grid, seed].join() },
+  );
+  return {
+    mixture,
+    ends,
+    cloud,
+    errorOf,
+    curve,
+    own: (/** @type {Lane} */ lane, /** @type {State} */ { start, seed }) =>
+      solve(lane, readStart(start), seed + 500),
+    ownFlow: memo((/** @type {string} */ start) => flow(readStart(start))),
+  };
+}
+
+// Where the points are after k passes: between two states on a line.
+/** @type {(run: Run, k: number) => Float64Array} */
+function placeAt({ at, used }, k) {
+  const next = used.findIndex((passes) => passes > k);
+  if (next < 0) return last(at);
+  const share = (k - used[next - 1]) / (used[next] - used[next - 1]);
+  return sum(1 - share, at[next - 1], share, at[next]);
+}
+
+// ---- drawing ----------------------------------------------------------------
+
+const FAR = 2.6; // what is shown of the plane
+
+/** @type {(pen: Pen) => Frame} */
+function planeOf({ width, height }) {
+  const half = Math.min(width, height) / 2;
+  const [left, right] = [width / 2 - half, width / 2 + half];
+  const [top, bottom] = [height / 2 - half, height / 2 + half];
+  const [x, y] = [
+    [left, right],
+    [bottom, top],
+  ].map((edges) => scale([-FAR, FAR], edges));
+  return { left, top, right, bottom, x, y };
+}
+
+/** @type {(pen: Pen, name: Name) => string} */
+const inkOf = ({ model, data }, name) => (name === "A" ? model : data);
+
+/** @type {(pen: Pen, frame: Frame, mixture: PlaneMixture) => void} */
+function drawModes({ ctx, exact }, { x, y }, { means, variances }) {
+  ctx.strokeStyle = exact;
+  ctx.lineWidth = 1;
+  for (let n = 0; n < means.length; n += 2) {
+    const radius = x(2 * Math.sqrt(variances[n])) - x(0);
+    ctx.beginPath();
+    ctx.arc(x(means[n]), y(means[n + 1]), radius, 0, 7);
+    ctx.stroke();
+  }
+}
+
+// Points, and at the end a line to each from where it should be.
+/** @type {(pen: Pen, f: Frame, p: Vector, color: string, e?: Vector) => void} */
+function drawPoints(pen, { x, y }, points, color, ends) {
+  const { ctx } = pen;
+  ctx.strokeStyle = color;
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  for (let n = 0; ends && n < points.length; n += 2) {
+    ctx.moveTo(x(ends[n]), y(ends[n + 1]));
+    ctx.lineTo(x(points[n]), y(points[n + 1]));
+  }
+  ctx.stroke();
+  for (let n = 0; n < points.length; n += 2) {
+    if (ends) dot(pen, x(ends[n]), y(ends[n + 1]), 1.2, pen.exact);
+    dot(pen, x(points[n]), y(points[n + 1]), 1.8, color);
+  }
+}
+
+/** @type {(pen: Pen, frame: Frame, states: Vector[], color: string) => void} */
+function drawPath(pen, frame, states, color) {
+  const [xs, ys] = [0, 1].map((i) => states.map((state) => state[i]));
+  curve(pen, frame, xs, ys, pen.paper, { width: 5 });
+  curve(pen, frame, xs, ys, color, { width: 2.5 });
+}
+
+/** @type {(world: World, name: Name) => ViewOptions<State>["draw"]} */
+const drawLane = (world, name) => (pen, state) => {
+  const { k, seed, start } = state;
+  const frame = planeOf(pen);
+  const color = inkOf(pen, name);
+  const lane = laneOf(state, name);
+  const cloud = world.cloud(lane, seed);
+  const ended = k >= last(cloud.used);
+  drawModes(pen, frame, world.mixture);
+  const ends = ended ? world.ends(seed) : undefined;
+  drawPoints(pen, frame, placeAt(cloud, k), color, ends);
+  const own = world.own(lane, state);
+  const past = own.at.filter((_, i) => own.used[i] <= k);
+  const now = placeAt(own, k);
+  drawPath(pen, frame, world.ownFlow(start), pen.exact);
+  drawPath(pen, frame, [...past, now], color);
+  for (const [x, y] of past) dot(pen, frame.x(x), frame.y(y), 3, color);
+  dot(pen, frame.x(now[0]), frame.y(now[1]), 5, color);
+  const [x, y] = readStart(start);
+  handle(pen, frame.x(x), frame.y(y), pen.noise);
+  return frame;
+};
+
+/** @type {(text: string) => [number, string]} */
+const power = (text) => [Math.log10(Number(text)), text];
+const LOW = 1e-3;
+const HIGH = 10;
+
+// A dashed line with the slope of an order.
+/** @type {(pen: Pen, frame: Frame, order: number) => void} */
+function guide(pen, frame, order) {
+  const xs = [1, Math.log10(MOST)];
+  const ys = xs.map((x) => order - 0.3 - order * x);
+  curve(pen, frame, xs, ys, pen.noise, { width: 1.5, dash: [4, 4] });
+  pen.ctx.fillStyle = pen.ink;
+  const [x, y] = [frame.x(xs[1]), frame.y(ys[1])];
+  write(pen, `order ${order}`, x, y - 6, "right");
+}
+
+/** @type {(world: World) => ViewOptions<State>["draw"]} */
+const drawErrors = (world) => (pen, state) => {
+  const frame = axes(pen, {
+    x: [0, Math.log10(MOST)],
+    y: [Math.log10(LOW), Math.log10(HIGH)],
+    xTicks: ["1", "2", "5", "10", "20", "50"].map(power),
+    yTicks: ["0.001", "0.01", "0.1", "1", "10"].map(power),
+    xLabel: "passes of the network",
+    yLabel: "error: RMS distance to the exact end",
+  });
+  guide(pen, frame, 1);
+  guide(pen, frame, 2);
+  for (const name of LANES) {
+    const lane = laneOf(state, name);
+    const points = world.curve(lane, state.seed);
+    const [xs, ys] = [0, 1].map((i) => points.map((p) => Math.log10(p[i])));
+    curve(pen, frame, xs, ys, inkOf(pen, name));
+  }
+  for (const name of LANES) {
+    const cloud = world.cloud(laneOf(state, name), state.seed);
+    const error = clamp(world.errorOf(cloud, state.seed), LOW, HIGH);
+    const x = frame.x(Math.log10(last(cloud.used)));
+    const y = frame.y(Math.log10(error));
+    dot(pen, x, y, 6, pen.paper);
+    dot(pen, x, y, 4.5, inkOf(pen, name));
+  }
+  return frame;
+};
+
+// ---- words ------------------------------------------------------------------
+
+/** @type {[value: string, text: string][]} */
+const SOLVERS = [
+  ["ddim", "DDIM"],
+  ["heun", "Heun"],
+  ["midpoint", "midpoint"],
+  ["bashforth", "Adams-Bashforth 2"],
+  ["multistep", "DPM-Solver++(2M)"],
+  ["random", "DDIM, η = 1"],
+];
+
+/** @type {[value: string, text: string][]} */
+const GRIDS = [
+  ["uniform", "uniform in t"],
+  ["snr", "log SNR"],
+  ["edm", "EDM's ρ"],
+];
+
+/** @type {(x: number) => string} */
+const small = (x) => x.toPrecision(2);
+
+/** @type {(world: World, state: State, name: Name) => [string, string]} */
+function results(world, state, name) {
+  const run = world.cloud(laneOf(state, name), state.seed);
+  const [all, now] = [last(run.used), Math.floor(state.k)];
+  const error = small(world.errorOf(run, state.seed));
+  return [
+    `${Math.min(now, all)} of ${all}`,
+    state.k < all ? "not there yet" : error,
+  ];
+}
+
+/** @type {(world: World, name: Name) => (state: State) => string} */
+const sayLane = (world, name) => (state) => {
+  const lane = laneOf(state, name);
+  const [passes, error] = results(world, state, name);
+  const own = last(world.own(lane, state).at);
+  const miss = small(distance(own, last(world.ownFlow(state.start))));
+  return (
+    `${name}: ${MANY} points on their way from noise to data after ${passes} ` +
+    `passes, error ${error}. The thick one starts at ${minus(state.start)} ` +
+    `and ends ${miss} from where the exact flow ends. Arrow keys move its start`
+  );
+};
+
+/** @type {(world: World) => (state: State) => Value[]} */
+const valuesOf = (world) => (state) =>
+  LANES.flatMap((name) => {
+    const [passes, error] = results(world, state, name);
+    return /** @type {Value[]} */ ([
+      [`${name}: passes`, passes],
+      [`${name}: error`, error],
+    ]);
+  });
+
+// ---- the figure -------------------------------------------------------------
+
+/** @type {(name: Name, solver: string, grid: string) => Control<State>[]} */
+const laneControls = (name, solver, grid) => [
+  {
+    kind: "menu",
+    key: `solver${name}`,
+    label: `Solver ${name}`,
+    start: solver,
+    options: SOLVERS,
+    main: true,
+  },
+  {
+    kind: "menu",
+    key: `grid${name}`,
+    label: `Grid ${name}`,
+    start: grid,
+    options: GRIDS,
+    main: true,
+  },
+  {
+    kind: "range",
+    key: `passes${name}`,
+    label: `Passes ${name}`,
+    min: 1,
+    max: MOST,
+    start: 16,
+    main: true,
+  },
+];
+
+/** @type {(world: World, state: State) => number} */
+const longest = (world, state) =>
+  Math.max(
+    ...LANES.map((name) =>
+      last(world.cloud(laneOf(state, name), state.seed).used),
+    ),
+  );
+
+/** @type {(world: World) => Control<State>[]} */
+const controlsOf = (world) => [
+  ...laneControls("A", "ddim", "uniform"),
+  ...laneControls("B", "multistep", "snr"),
+  {
+    label: {
+      each: ["Play", "Pause"],
+      which: (_, stage) => Number(stage.playing),
+    },
+    press(stage) {
+      const { k } = stage.state;
+      if (stage.playing) {
+        stage.pause();
+        return stage.set({ k: Math.round(k) });
+      }
+      if (k >= longest(world, stage.state)) stage.set({ k: 0 });
+      return stage.play();
+    },
+    main: true,
+  },
+  {
+    label: "One pass",
+    press(stage) {
+      stage.pause();
+      const k = Math.floor(stage.state.k) + 1;
+      const most = longest(world, stage.state);
+      stage.set({ k: k > most ? 0 : k === most ? MOST : k });
+    },
+    main: true,
+  },
+  newNoise,
+  seedValue,
+  { key: "k", start: MOST, read: whole(MOST) },
+  {
+    key: "start",
+    start: "0.3,-0.2",
+    read: (text) => (PLACE.test(text) ? text : undefined),
+  },
+];
+
+/** @type {(world: World) => Figure<State>["tick"]} */
+const ticker = (world) => (seconds, state, stage) => {
+  const most = longest(world, state);
+  const k = state.k + (seconds * most) / clamp(most / 3, 1.5, 6);
+  if (k < most) return { k };
+  stage.pause();
+  return { k: MOST };
+};
+
+/** @type {(x: number, y: number) => Pick<State, "start">} */
+const startAt = (x, y) => {
+  const edge = { min: -2.5, max: 2.5, step: 0.01 };
+  return { start: `${onGrid(x, edge)},${onGrid(y, edge)}` };
+};
+
+/** @type {Record<string, [number, number]>} */
+const ARROWS = {
+  ArrowLeft: [-0.1, 0],
+  ArrowRight: [0.1, 0],
+  ArrowUp: [0, 0.1],
+  ArrowDown: [0, -0.1],
+};
+
+/** @type {(world: World, name: Name, color: string) => ViewOptions<State>} */
+const laneView = (world, name, color) => ({
+  label: sayLane(world, name),
+  title: {
+    each: SOLVERS.map(([, text]) => `${swatch(color)}${name}: ${text}`),
+    which: (state) =>
+      SOLVERS.findIndex(([solver]) => solver === state[`solver${name}`]),
+  },
+  span: 6,
+  narrow: 6,
+  aspect: 1,
+  draw: drawLane(world, name),
+  drag: {
+    down(at, { start }, { x, y }) {
+      const [a, b] = readStart(start);
+      const off = { x: at.x - x(a), y: at.y - y(b) };
+      return Math.hypot(off.x, off.y) < 24 ? off : undefined;
+    },
+    move: (off, at, state, { x, y }) =>
+      startAt(x.invert(at.x - off.x), y.invert(at.y - off.y)),
+  },
+  keys(key, { start }) {
+    const [x, y] = readStart(start);
+    return ARROWS[key] && startAt(x + ARROWS[key][0], y + ARROWS[key][1]);
+  },
+});
+
+/** @type {(place: Place) => () => void} */
+function render({ model, el }) {
+  const world = worldOf(model.get("data"));
+  const { model: orange, data: blue } = model.get("colors");
+  return explorable({
+    model,
+    el,
+    name: "fast",
+    label: LABEL,
+    controls: controlsOf(world),
+    views: [
+      laneView(world, "A", orange),
+      laneView(world, "B", blue),
+      {
+        label: "The error against the number of passes, for both solvers",
+        height: 190,
+        low: 150,
+        draw: drawErrors(world),
+      },
+    ],
+    values: valuesOf(world),
+    tick: ticker(world),
+  });
+}
+
+export default { name: "fast", render };
