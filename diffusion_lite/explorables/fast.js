@@ -1,7 +1,15 @@
 // @ts-check
 import { newNoise, onGrid, seedValue, whole } from "./shared/controls.js";
 import { SCHEDULES } from "./shared/diffusion.js";
-import { axes, curve, dot, handle, scale, swatch } from "./shared/drawing.js";
+import {
+  axes,
+  curve,
+  dot,
+  handle,
+  scale,
+  swatch,
+  write,
+} from "./shared/drawing.js";
 import { clamp, memo, minus } from "./shared/numbers.js";
 import { planeMixture } from "./shared/plane.js";
 import { normals } from "./shared/random.js";
@@ -9,9 +17,10 @@ import {
   distance,
   epsOf,
   exactFlow,
+  last,
+  placeAt,
   run,
   sigmasOf,
-  sum,
 } from "./shared/solvers.js";
 import { explorable } from "./shared/stage.js";
 
@@ -28,10 +37,14 @@ import { explorable } from "./shared/stage.js";
 
 // ---- what is computed of a state --------------------------------------------
 
-// How many steps the passes allow: those of two passes end with one of one.
+// How many steps the passes allow. Where a step has two, the last has one.
 /** @type {(lane: Lane) => number} */
 export const stepsOf = ({ solver, passes }) =>
-  /heun|midpoint/.test(solver) ? Math.floor((passes + 1) / 2) : passes;
+  /heun|midpoint/.test(solver) ? Math.ceil(passes / 2) : passes;
+
+/** @type {(lane: Lane) => number} */
+export const usedBy = (lane) =>
+  lane.passes - Number(stepsOf(lane) < lane.passes && lane.passes % 2 === 0);
 
 const LABEL =
   "Live figure: two solvers race from the same noise, and each is compared " +
@@ -39,9 +52,6 @@ const LABEL =
 const MANY = 160;
 const MOST = 64;
 const BUDGETS = [1, 2, 3, 4, 5, 7, 9, 11, 13, 17, 21, 27, 35, 45, 55, MOST];
-/** @type {<A>(list: A[]) => A} */
-const last = (list) => list[list.length - 1];
-
 const LANES = /** @type {const} */ (["A", "B"]);
 /** @typedef {(typeof LANES)[number]} Name */
 
@@ -106,29 +116,17 @@ function worldOf({ grids, ...data }) {
   };
 }
 
-// Where the points are after k passes: between two states on a line.
-/** @type {(run: Run, k: number) => Float64Array} */
-function placeAt({ at, used }, k) {
-  const next = used.findIndex((passes) => passes > k);
-  if (next < 0) return last(at);
-  const share = (k - used[next - 1]) / (used[next] - used[next - 1]);
-  return sum(1 - share, at[next - 1], share, at[next]);
-}
-
 // ---- drawing ----------------------------------------------------------------
 
-const FAR = 2.6; // what is shown of the plane
+const FAR = 2.5; // what is shown of the plane
 
 /** @type {(pen: Pen) => Frame} */
-function planeOf({ width, height }) {
-  const half = Math.min(width, height) / 2;
-  const [left, right] = [width / 2 - half, width / 2 + half];
-  const [top, bottom] = [height / 2 - half, height / 2 + half];
+function planeOf({ width: right, height: bottom }) {
   const [x, y] = [
-    [left, right],
-    [bottom, top],
-  ].map((edges) => scale([-FAR, FAR], edges));
-  return { left, top, right, bottom, x, y };
+    scale([-FAR, FAR], [0, right]),
+    scale([-FAR, FAR], [bottom, 0]),
+  ];
+  return { left: 0, top: 0, right, bottom, x, y };
 }
 
 /** @type {(pen: Pen, name: Name) => string} */
@@ -150,6 +148,7 @@ function drawModes({ ctx, exact }, { x, y }, { means, variances }) {
 /** @type {(pen: Pen, f: Frame, p: Vector, color: string, e?: Vector) => void} */
 function drawPoints(pen, { x, y }, points, color, ends) {
   const { ctx } = pen;
+  const radius = clamp(pen.width / 170, 1.2, 1.8);
   ctx.strokeStyle = color;
   ctx.lineWidth = 1;
   ctx.beginPath();
@@ -159,8 +158,8 @@ function drawPoints(pen, { x, y }, points, color, ends) {
   }
   ctx.stroke();
   for (let n = 0; n < points.length; n += 2) {
-    if (ends) dot(pen, x(ends[n]), y(ends[n + 1]), 1.2, pen.exact);
-    dot(pen, x(points[n]), y(points[n + 1]), 1.8, color);
+    if (ends) dot(pen, x(ends[n]), y(ends[n + 1]), radius / 1.5, pen.exact);
+    dot(pen, x(points[n]), y(points[n + 1]), radius, color);
   }
 }
 
@@ -178,9 +177,8 @@ const drawLane = (world, name) => (pen, state) => {
   const color = inkOf(pen, name);
   const lane = laneOf(state, name);
   const cloud = world.cloud(lane, seed);
-  const ended = k >= last(cloud.used);
+  const ends = k < last(cloud.used) ? undefined : world.ends(seed);
   drawModes(pen, frame, world.mixture);
-  const ends = ended ? world.ends(seed) : undefined;
   drawPoints(pen, frame, placeAt(cloud, k), color, ends);
   const own = world.own(lane, state);
   const past = own.at.filter((_, i) => own.used[i] <= k);
@@ -202,12 +200,13 @@ const HIGH = 10;
 // A dashed line with the slope of an order.
 /** @type {(pen: Pen, frame: Frame, order: number) => void} */
 function guide(pen, frame, order) {
-  const xs = [1, Math.log10(MOST)];
-  const ys = xs.map((x) => order - 0.3 - order * x);
+  const [xs, ys] = [
+    [0.3, 0.9],
+    [-1.1, -1.1 - 0.6 * order],
+  ];
   curve(pen, frame, xs, ys, pen.noise, { width: 1.5, dash: [4, 4] });
   pen.ctx.fillStyle = pen.ink;
-  const [x, y] = [frame.x(xs[1]), frame.y(ys[1])];
-  write(pen, `order ${order}`, x, y - 6, "right");
+  write(pen, `order ${order}`, frame.x(xs[1]) + 5, frame.y(ys[1]) + 5);
 }
 
 /** @type {(world: World) => ViewOptions<State>["draw"]} */
@@ -280,9 +279,19 @@ const sayLane = (world, name) => (state) => {
   const miss = small(distance(own, last(world.ownFlow(state.start))));
   return (
     `${name}: ${MANY} points on their way from noise to data after ${passes} ` +
-    `passes, error ${error}. The thick one starts at ${minus(state.start)} ` +
+    `passes, error ${error}. The large one starts at ${minus(state.start)} ` +
     `and ends ${miss} from where the exact flow ends. Arrow keys move its start`
   );
+};
+
+/** @type {(world: World) => (state: State) => string} */
+const sayErrors = (world) => (state) => {
+  const each = LANES.map((name) => {
+    const points = world.curve(laneOf(state, name), state.seed);
+    const some = points.filter((_, i) => i % 5 === 0);
+    return `${name}: ${some.map(([n, e]) => `${small(e)} with ${n}`).join(", ")}`;
+  });
+  return `The error against the number of passes. ${each.join(". ")}`;
 };
 
 /** @type {(world: World) => (state: State) => Value[]} */
@@ -297,24 +306,20 @@ const valuesOf = (world) => (state) =>
 
 // ---- the figure -------------------------------------------------------------
 
+/** @type {(key: string, label: string, start: string) => Control<State>} */
+const menu = (key, label, start) => ({
+  kind: "menu",
+  key,
+  label,
+  start,
+  options: /solver/.test(key) ? SOLVERS : GRIDS,
+  main: true,
+});
+
 /** @type {(name: Name, solver: string, grid: string) => Control<State>[]} */
 const laneControls = (name, solver, grid) => [
-  {
-    kind: "menu",
-    key: `solver${name}`,
-    label: `Solver ${name}`,
-    start: solver,
-    options: SOLVERS,
-    main: true,
-  },
-  {
-    kind: "menu",
-    key: `grid${name}`,
-    label: `Grid ${name}`,
-    start: grid,
-    options: GRIDS,
-    main: true,
-  },
+  menu(`solver${name}`, `Solver ${name}`, solver),
+  menu(`grid${name}`, `Grid ${name}`, grid),
   {
     kind: "range",
     key: `passes${name}`,
@@ -326,66 +331,67 @@ const laneControls = (name, solver, grid) => [
   },
 ];
 
-/** @type {(world: World, state: State) => number} */
-const longest = (world, state) =>
-  Math.max(
-    ...LANES.map((name) =>
-      last(world.cloud(laneOf(state, name), state.seed).used),
-    ),
-  );
+/** @type {(state: State) => number} */
+const longest = (state) =>
+  Math.max(...LANES.map((name) => usedBy(laneOf(state, name))));
 
-/** @type {(world: World) => Control<State>[]} */
-const controlsOf = (world) => [
+/** @type {Button<State>} */
+const play = {
+  label: {
+    each: ["Play", "Pause"],
+    which: (_, stage) => Number(stage.playing),
+  },
+  press(stage) {
+    const { k } = stage.state;
+    if (stage.playing) {
+      stage.set({ k: Math.round(k) });
+      return stage.pause();
+    }
+    if (k >= longest(stage.state)) stage.set({ k: 0 });
+    return stage.play();
+  },
+  main: true,
+};
+
+/** @type {Button<State>} */
+const onePass = {
+  label: "One pass",
+  press(stage) {
+    stage.pause();
+    const [k, most] = [Math.floor(stage.state.k) + 1, longest(stage.state)];
+    stage.set({ k: k > most ? 0 : k === most ? MOST : k });
+  },
+  main: true,
+};
+
+/** @type {Control<State>[]} */
+const CONTROLS = [
   ...laneControls("A", "ddim", "uniform"),
   ...laneControls("B", "multistep", "snr"),
-  {
-    label: {
-      each: ["Play", "Pause"],
-      which: (_, stage) => Number(stage.playing),
-    },
-    press(stage) {
-      const { k } = stage.state;
-      if (stage.playing) {
-        stage.pause();
-        return stage.set({ k: Math.round(k) });
-      }
-      if (k >= longest(world, stage.state)) stage.set({ k: 0 });
-      return stage.play();
-    },
-    main: true,
-  },
-  {
-    label: "One pass",
-    press(stage) {
-      stage.pause();
-      const k = Math.floor(stage.state.k) + 1;
-      const most = longest(world, stage.state);
-      stage.set({ k: k > most ? 0 : k === most ? MOST : k });
-    },
-    main: true,
-  },
+  play,
+  onePass,
   newNoise,
   seedValue,
   { key: "k", start: MOST, read: whole(MOST) },
   {
     key: "start",
-    start: "0.3,-0.2",
+    start: "0.1,-0.1",
     read: (text) => (PLACE.test(text) ? text : undefined),
   },
 ];
 
-/** @type {(world: World) => Figure<State>["tick"]} */
-const ticker = (world) => (seconds, state, stage) => {
-  const most = longest(world, state);
+/** @type {NonNullable<Figure<State>["tick"]>} */
+function tick(seconds, state, stage) {
+  const most = longest(state);
   const k = state.k + (seconds * most) / clamp(most / 3, 1.5, 6);
   if (k < most) return { k };
-  stage.pause();
-  return { k: MOST };
-};
+  stage.set({ k: MOST });
+  return stage.pause();
+}
 
 /** @type {(x: number, y: number) => Pick<State, "start">} */
 const startAt = (x, y) => {
-  const edge = { min: -2.5, max: 2.5, step: 0.01 };
+  const edge = { min: -2.4, max: 2.4, step: 0.01 };
   return { start: `${onGrid(x, edge)},${onGrid(y, edge)}` };
 };
 
@@ -427,25 +433,28 @@ const laneView = (world, name, color) => ({
 /** @type {(place: Place) => () => void} */
 function render({ model, el }) {
   const world = worldOf(model.get("data"));
-  const { model: orange, data: blue } = model.get("colors");
+  const colors = model.get("colors");
   return explorable({
     model,
     el,
     name: "fast",
     label: LABEL,
-    controls: controlsOf(world),
+    controls: CONTROLS,
     views: [
-      laneView(world, "A", orange),
-      laneView(world, "B", blue),
+      laneView(world, "A", colors.model),
+      laneView(world, "B", colors.data),
       {
-        label: "The error against the number of passes, for both solvers",
+        label: sayErrors(world),
+        title:
+          `${swatch(colors.exact)}exact flow ${swatch(colors.noise)}start ` +
+          "of the large point: drag it",
         height: 190,
         low: 150,
         draw: drawErrors(world),
       },
     ],
     values: valuesOf(world),
-    tick: ticker(world),
+    tick,
   });
 }
 

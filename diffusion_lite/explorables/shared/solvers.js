@@ -122,7 +122,7 @@ const BEND = 0.2; // below this sigma the flow's steps are even, above they grow
 
 // The exact flow's states x_t, by Runge and Kutta's fourth order.
 /** @type {(eps: Eps, x: Vector, sigma: number, n?: number) => Points[]} */
-export function exactFlow(eps, x, sigma, n = 120) {
+export function exactFlow(eps, x, sigma, n = 80) {
   const high = Math.asinh(sigma / BEND);
   const sigmaAt = (/** @type {number} */ i) =>
     BEND * Math.sinh(high * (1 - i / n));
@@ -151,3 +151,15 @@ export const distance = (x, y) =>
   Math.sqrt(
     x.reduce((sum, value, i) => sum + (value - y[i]) ** 2, 0) / (x.length / 2),
   );
+
+/** @type {<A>(list: A[]) => A} */
+export const last = (list) => list[list.length - 1];
+
+// Where the points are after k passes: between two states on a line.
+/** @type {(run: Run, k: number) => Points} */
+export function placeAt({ at, used }, k) {
+  const next = used.findIndex((passes) => passes > k);
+  if (next < 0) return last(at);
+  const share = (k - used[next - 1]) / (used[next] - used[next - 1]);
+  return sum(1 - share, at[next - 1], share, at[next]);
+}
