@@ -307,7 +307,7 @@ const valuesOf = (world) => (state) =>
 // ---- the figure -------------------------------------------------------------
 
 /** @type {(key: string, label: string, start: string) => Control<State>} */
-const menu = (key, label, start) => ({
+const menuOf = (key, label, start) => ({
   kind: "menu",
   key,
   label,
@@ -318,8 +318,8 @@ const menu = (key, label, start) => ({
 
 /** @type {(name: Name, solver: string, grid: string) => Control<State>[]} */
 const laneControls = (name, solver, grid) => [
-  menu(`solver${name}`, `Solver ${name}`, solver),
-  menu(`grid${name}`, `Grid ${name}`, grid),
+  menuOf(`solver${name}`, `Solver ${name}`, solver),
+  menuOf(`grid${name}`, `Grid ${name}`, grid),
   {
     kind: "range",
     key: `passes${name}`,
