@@ -177,7 +177,8 @@ const drawLane = (world, name) => (pen, state) => {
   const color = inkOf(pen, name);
   const lane = laneOf(state, name);
   const cloud = world.cloud(lane, seed);
-  const ends = k < last(cloud.used) ? undefined : world.ends(seed);
+  const ended = k >= last(cloud.used) && lane.solver !== "random";
+  const ends = ended ? world.ends(seed) : undefined;
   drawModes(pen, frame, world.mixture);
   drawPoints(pen, frame, placeAt(cloud, k), color, ends);
   const own = world.own(lane, state);
@@ -262,13 +263,13 @@ const small = (x) => x.toPrecision(2);
 
 /** @type {(world: World, state: State, name: Name) => [string, string]} */
 function results(world, state, name) {
-  const run = world.cloud(laneOf(state, name), state.seed);
+  const lane = laneOf(state, name);
+  const run = world.cloud(lane, state.seed);
   const [all, now] = [last(run.used), Math.floor(state.k)];
   const error = small(world.errorOf(run, state.seed));
-  return [
-    `${Math.min(now, all)} of ${all}`,
-    state.k < all ? "not there yet" : error,
-  ];
+  const words = lane.solver === "random" ? `${error} (random ends)` : error;
+  const told = state.k < all ? "not there yet" : words;
+  return [`${Math.min(now, all)} of ${all}`, told];
 }
 
 /** @type {(world: World, name: Name) => (state: State) => string} */
