@@ -35,6 +35,7 @@ CHAPTERS = (
     "gan",
     "families",
     "score",
+    "fast",
 )
 
 
