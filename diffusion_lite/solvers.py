@@ -25,7 +25,6 @@ from diffusion_lite.arguments import (
     normal,
     one_step,
     same_shape,
-    source,
     whole,
 )
 from diffusion_lite.mixtures import GaussianMixture
@@ -273,7 +272,9 @@ def adams_bashforth_sample(
         answers.append(_answer(eps_model, x, t))
         weights = step_weights(sigmas[-order:], _level(s, schedule)[1])
         del answers[:-order]
-        slope = sum(w * e for w, e in zip(weights, answers, strict=True))
+        slope = torch.zeros_like(x)
+        for weight, eps_hat in zip(weights, answers, strict=True):
+            slope = slope + weight * eps_hat
         return euler_step(x, t, s, slope, schedule)
 
     return _states(step, x_T, _visited(x_T, schedule, times))
