@@ -55,7 +55,7 @@ def uniform_times(schedule: Schedule, n: int) -> list[int]:
 def log_snr_times(schedule: Schedule, n: int) -> list[int]:
     """Return n steps from T to 1, equally far in log SNR, and 0.
 
-    Source: Lu et al. 2022 (DPM-Solver), section 3.4.
+    Source: Lu et al. 2022 (DPM-Solver), section 3.
     """
     return _nearest_steps(schedule.snr[1:].log(), n)
 
@@ -229,7 +229,7 @@ def midpoint_sample(
     r of the way at which that step lies corrects the slope:
     eps_t + (eps_mid - eps_t) / (2 r). Where no step lies between, r = 1, as in
     Heun's method. Two passes a step, one in the last.
-    Source: Lu et al. 2022 (DPM-Solver), algorithm 4.
+    Source: Lu et al. 2022 (DPM-Solver), algorithm 1, where r = 1/2.
     """
     log_snr = schedule.snr.log()
 
@@ -260,8 +260,8 @@ def adams_bashforth_sample(
     One pass a step. Order 1 is DDIM without noise; the first steps have
     fewer answers, and so a lower order. The order is from 1 to 4.
     Book: eq-adams-bashforth.
-    Source: Zhang and Chen 2023 (DEIS), section 3, rho-AB; with the weights of
-    equal steps it is iPNDM.
+    Source: Zhang and Chen 2023 (DEIS), where it is called rho-AB; with the
+    weights of equal steps it is iPNDM.
     """
     (order,) = whole(1, 1, 4, order=order)
     sigmas: list[float] = []
