@@ -20,6 +20,7 @@ from diffusion_lite.explorables import explorable
 from diffusion_lite.explorables.denoiser import DenoiserExplorable
 from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import floats, halves, line_mixture
+from diffusion_lite.explorables.fast import FastExplorable
 from diffusion_lite.explorables.forward import ForwardExplorable
 from diffusion_lite.explorables.gan import GanExplorable
 from diffusion_lite.explorables.posterior import PosteriorExplorable
@@ -58,6 +59,7 @@ FIGURES = {
     "training": training,
     "gan": GanExplorable,
     "score": ScoreExplorable,
+    "fast": FastExplorable,
 }
 
 
@@ -262,6 +264,8 @@ def turn_everything(window):
         nudge(slider)
     for choice in root.locator("fieldset.choice:visible").all():
         choice.locator("input").nth(1).check()
+    for menu in root.locator("select:visible").all():
+        menu.select_option(index=1)
 
 
 @browser
@@ -507,7 +511,8 @@ def test_a_phone_shows_the_picture_and_its_main_control_at_once(show, name):
 # Where the controls are; those that are not shown are nowhere.
 PLACES = """() => {
   const top = document.querySelector(".explorable").getBoundingClientRect();
-  return [...document.querySelectorAll(".explorable :is(button, input)")]
+  return [...document.querySelectorAll(
+    ".explorable :is(button, input, select)")]
     .map(e => e.getBoundingClientRect())
     .map(b => b.width && [b.x - top.x, b.y - top.y, b.width, b.height]);
 }"""
@@ -541,7 +546,7 @@ def test_no_control_moves_when_a_label_or_a_value_changes(show, name, width):
 @each_figure
 def test_a_choice_moves_nothing_that_stands_before_it(show, name):
     window = show(name)
-    inputs = window.page.locator(".explorable :is(button, input)")
+    inputs = window.page.locator(".explorable :is(button, input, select)")
     before = places(window)
     for n, control in enumerate(inputs.all()):
         if control.get_attribute("type") == "radio":
