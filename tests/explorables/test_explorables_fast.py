@@ -124,6 +124,15 @@ def test_steps_and_passes_of_a_budget(there):
 
 
 @browser
+def test_points_move_in_the_last_pass_of_a_step(there):
+    found = there.evaluate(
+        """() => { const run = { at: [[0], [1], [5]], used: [0, 2, 3] };
+        return [0, 1, 1.5, 2, 2.25, 3, 64].map(k => m.placeAt(run, k)[0]) }"""
+    )
+    assert found == [0, 0, 0.5, 1, 2, 5, 5]
+
+
+@browser
 def test_the_exact_flow_is_pythons(there):
     found = there.evaluate(
         "x => [...m.last(m.exactFlow(eps, x, sigmas[1000]))]",

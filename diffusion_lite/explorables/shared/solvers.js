@@ -155,11 +155,12 @@ export const distance = (x, y) =>
 /** @type {<A>(list: A[]) => A} */
 export const last = (list) => list[list.length - 1];
 
-// Where the points are after k passes: between two states on a line.
+// Where the points are after k passes: a step is taken in its last pass, on a
+// line.
 /** @type {(run: Run, k: number) => Points} */
 export function placeAt({ at, used }, k) {
   const next = used.findIndex((passes) => passes > k);
   if (next < 0) return last(at);
-  const share = (k - used[next - 1]) / (used[next] - used[next - 1]);
+  const share = Math.max(0, k + 1 - used[next]);
   return sum(1 - share, at[next - 1], share, at[next]);
 }
