@@ -53,10 +53,10 @@ def one_leap(
     where = f"{where}, from t = {t} to s = {s} on {schedule.T} steps,"
 
     def still(step: Answer) -> Tensor:
-        return step(x_t, eps, t, s, eta, zero, schedule)
+        return step(x_t, t, s, eps, zero, schedule, eta)
 
     def noisy(step: Answer) -> Tensor:
-        return step(x_t, eps, t, s, eta, zero + 1, schedule) - still(step)
+        return step(x_t, t, s, eps, zero + 1, schedule, eta) - still(step)
 
     def tried(*given: object) -> Tensor:
         return trial.tensor(*given, shape=(3,))

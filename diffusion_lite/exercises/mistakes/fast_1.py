@@ -18,41 +18,41 @@ def _step(x_0, eps_hat, s, sigma, z, schedule):
     return a_s.sqrt() * x_0 + direction * eps_hat + sigma * z
 
 
-def sigma_for_the_direction(x_t, eps_hat, t, s, eta, z, schedule):
+def sigma_for_the_direction(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like sigma as the factor of eps_hat too."""
     sigma, a_s = eta * _std(t, s, schedule), schedule.alpha_bar[s]
     x_0 = _x_0(x_t, eps_hat, t, schedule)
     return a_s.sqrt() * x_0 + sigma * eps_hat + sigma * z
 
 
-def eta_on_the_variance(x_t, eps_hat, t, s, eta, z, schedule):
+def eta_on_the_variance(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like eta times the variance: eta multiplies the std."""
     sigma = eta**0.5 * _std(t, s, schedule)
     x_0 = _x_0(x_t, eps_hat, t, schedule)
     return _step(x_0, eps_hat, s, sigma, z, schedule)
 
 
-def variance_for_std(x_t, eps_hat, t, s, eta, z, schedule):
+def variance_for_std(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like the posterior's variance where its root belongs."""
     sigma = eta * _std(t, s, schedule) ** 2
     x_0 = _x_0(x_t, eps_hat, t, schedule)
     return _step(x_0, eps_hat, s, sigma, z, schedule)
 
 
-def lost_noise(x_t, eps_hat, t, s, eta, z, schedule):
+def lost_noise(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like a step whose noise is lost: sigma z is not added."""
     sigma, x_0 = eta * _std(t, s, schedule), _x_0(x_t, eps_hat, t, schedule)
     return _step(x_0, eps_hat, s, sigma, 0 * z, schedule)
 
 
-def direction_too_long(x_t, eps_hat, t, s, eta, z, schedule):
+def direction_too_long(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like noise that is added while eps_hat keeps all its share."""
     sigma, a_s = eta * _std(t, s, schedule), schedule.alpha_bar[s]
     x_0 = _x_0(x_t, eps_hat, t, schedule)
     return a_s.sqrt() * x_0 + (1 - a_s).sqrt() * eps_hat + sigma * z
 
 
-def beta_for_a_leap(x_t, eps_hat, t, s, eta, z, schedule):
+def beta_for_a_leap(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like beta_t, of one step, for a leap: 1 - a_t / a_s."""
     a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
     sigma = eta * ((1 - a_s) / (1 - a_t) * schedule.beta[t]).sqrt()
@@ -60,7 +60,7 @@ def beta_for_a_leap(x_t, eps_hat, t, s, eta, z, schedule):
     return _step(x_0, eps_hat, s, sigma, z, schedule)
 
 
-def forward_variance(x_t, eps_hat, t, s, eta, z, schedule):
+def forward_variance(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like the forward variance, without (1 - a_s) / (1 - a_t)."""
     a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
     sigma = eta * (1 - a_t / a_s).sqrt()
@@ -69,7 +69,7 @@ def forward_variance(x_t, eps_hat, t, s, eta, z, schedule):
     return a_s.sqrt() * x_0 + direction * eps_hat + sigma * z
 
 
-def signal_of_t(x_t, eps_hat, t, s, eta, z, schedule):
+def signal_of_t(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like alpha_bar_t on x_0, where alpha_bar_s belongs."""
     a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
     sigma, x_0 = eta * _std(t, s, schedule), _x_0(x_t, eps_hat, t, schedule)
@@ -77,21 +77,21 @@ def signal_of_t(x_t, eps_hat, t, s, eta, z, schedule):
     return a_t.sqrt() * x_0 + direction * eps_hat + sigma * z
 
 
-def direction_of_t(x_t, eps_hat, t, s, eta, z, schedule):
+def direction_of_t(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like 1 - alpha_bar_t in the direction: it is that of s."""
     a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
     sigma, x_0 = eta * _std(t, s, schedule), _x_0(x_t, eps_hat, t, schedule)
     return a_s.sqrt() * x_0 + (1 - a_t - sigma**2).sqrt() * eps_hat + sigma * z
 
 
-def not_divided(x_t, eps_hat, t, s, eta, z, schedule):
+def not_divided(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like an x_0 that is not divided by sqrt(alpha_bar_t)."""
     sigma = eta * _std(t, s, schedule)
     x_0 = x_t - (1 - schedule.alpha_bar[t]).sqrt() * eps_hat
     return _step(x_0, eps_hat, s, sigma, z, schedule)
 
 
-def alpha_of_the_paper(x_t, eps_hat, t, s, eta, z, schedule):
+def alpha_of_the_paper(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like alpha, of one step: the DDIM paper's is our alpha_bar."""
     a_t, a_s = schedule.alpha[t], schedule.alpha[s]
     sigma = eta * ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).sqrt()
@@ -99,14 +99,14 @@ def alpha_of_the_paper(x_t, eps_hat, t, s, eta, z, schedule):
     return a_s.sqrt() * x_0 + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
-def noise_added_to_x_t(x_t, eps_hat, t, s, eta, z, schedule):
+def noise_added_to_x_t(x_t, t, s, eps_hat, z, schedule, eta):
     """It looks like eps_hat added to x_t: to find x_0 it is taken off."""
     sigma = eta * _std(t, s, schedule)
     x_0 = _x_0(x_t, -eps_hat, t, schedule)
     return _step(x_0, eps_hat, s, sigma, z, schedule)
 
 
-def mean_of_all(x_t, eps_hat, t, s, eta, z, schedule):
+def mean_of_all(x_t, t, s, eps_hat, z, schedule, eta):
     """it must be (3,)"""
     sigma, x_0 = eta * _std(t, s, schedule), _x_0(x_t, eps_hat, t, schedule)
     return _step(x_0, eps_hat, s, sigma, z, schedule).mean()
