@@ -22,6 +22,8 @@ From the ground floor up; a module imports only from floors below its own:
    ``dirac_gan``         the adversarial game of two numbers
 5. ``training``          the loop that learns, as a generator
    ``sampling``          the loop that samples, as a generator
+   ``solvers``           DDIM, and solvers that need few passes
+   ``distillation``      many passes made into one
 6. ``checkpoint``        long runs: saved, resumed, on several processes
    ``gan``               generator and discriminator, and their game
    ``vae``               a small latent, and a bound on log p(x)

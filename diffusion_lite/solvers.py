@@ -6,8 +6,10 @@ y = x_t / a_t and sigma_t = s_t / a_t, with a_t = sqrt(alpha_bar_t) and
 s_t = sqrt(1 - alpha_bar_t). Each sampler yields x at every one of the times.
 
 x_T (B, ...) is a sample of N(0, I), on the model's device. All raise a
-ValueError for times that do not fall from T to 0, and a FloatingPointError
-where the model's answer is not finite.
+ValueError for times that do not fall from T to 0, and where alpha_bar_T is so
+small that x's dtype holds no x_0 there; and a FloatingPointError where the
+model's answer is not finite. The schedule must be the one that the model was
+trained with: of most networks nobody can tell.
 """
 
 import math
@@ -424,7 +426,13 @@ def _visited(
     x: Tensor, schedule: Schedule, times: Sequence[int]
 ) -> list[tuple[int, int]]:
     """Return the pairs (t, s) of steps, if x and the times are in order."""
-    batch("x", x)
+    smallest = torch.finfo(batch("x", x).dtype).eps
+    if (a := float(schedule.alpha_bar[-1]) ** 0.5) < smallest:
+        raise ValueError(
+            f"sqrt(alpha_bar_T) must be at least {smallest:.2g}, what "
+            f"{x.dtype} tells apart, got {a:.2g}: an eps_hat there says "
+            "nothing of x_0"
+        )
     visited = [one_step(t, 0, schedule.T) for t in times]
     ends = visited[:1] == [schedule.T] and visited[-1:] == [0]
     steps = list(pairwise(visited))
