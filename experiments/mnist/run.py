@@ -20,12 +20,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from diffusion_lite import solvers
 from diffusion_lite.data import mnist
 from diffusion_lite.elbo import denoising_loss, v_loss
-from diffusion_lite.forward import q_sample
 from diffusion_lite.metrics import frechet_distance, nearest
 from diffusion_lite.networks import UNet, VPrediction
-from diffusion_lite.parameterization import x_0_from_eps
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
 from diffusion_lite.training import last, train
@@ -34,7 +33,6 @@ from diffusion_lite.types import Denoiser
 FOLDER = Path(__file__).parent
 SCHEDULE = cosine_schedule(100)
 STEPS = 9_000
-DDIM_TIMES = range(100, -1, -10)
 
 
 class Row(NamedTuple):
@@ -104,19 +102,12 @@ def sample(model: nn.Module, y: Tensor, seed: int) -> Tensor:
 
 
 def ddim_sample(model: nn.Module, y: Tensor, seed: int) -> Tensor:
-    """Return a picture of each class in y, by ten steps without noise.
-
-    Source: Song et al. 2021 (DDIM), eq. 12 with sigma_t = 0.
-    """
+    """Return a picture of each class in y, by ten steps without noise."""
     generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(len(y), 4, 14, 14, generator=generator)
-    eps_model = denoiser_of(model, y)
-    for t, s in pairwise(DDIM_TIMES):
-        with torch.no_grad():
-            eps_hat = eps_model(x, torch.full((len(x),), t))
-        x_0 = x_0_from_eps(x, t, eps_hat, SCHEDULE).clamp(-1, 1)
-        x = q_sample(x_0, s, eps_hat, SCHEDULE)
-    return F.pixel_shuffle(x, 2)
+    x_T = torch.randn(len(y), 4, 14, 14, generator=generator)
+    times = solvers.uniform_times(SCHEDULE, 10)
+    run = solvers.ddim_sample(denoiser_of(model, y), x_T, SCHEDULE, times)
+    return F.pixel_shuffle(last(run), 2)
 
 
 def classifier(images: Tensor, labels: Tensor, seed: int) -> nn.Sequential:
