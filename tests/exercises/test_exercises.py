@@ -22,6 +22,7 @@ from diffusion_lite.posterior import (
     posterior_mean_from_eps,
     posterior_variance,
 )
+from diffusion_lite.solvers import ddim_step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LABS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -342,6 +343,10 @@ def test_a_schedule_that_is_changed_is_seen():
         ),
         ("gan-1", torch.stack),
         ("elbo-3", torch.Tensor.numpy),
+        ("fast-2", tuple),
+        ("fast-2", torch.tensor),
+        ("fast-2", np.array),
+        ("fast-3", torch.tensor),
     ],
 )
 def test_a_right_answer_of_another_kind_is_right(name, kind, solution):
@@ -425,6 +430,37 @@ def test_a_sampler_may_have_either_variance(variance):
         return x
 
     assert check("training-3", sampler)
+
+
+def test_the_book_s_own_step_is_right():
+    for seed in range(20):
+        assert check("fast-1", ddim_step, seed=seed)
+
+
+@pytest.mark.parametrize("cut", [math.floor, math.ceil])
+def test_times_may_be_rounded_either_way(cut):
+    def choose_times(level, n):
+        goals = torch.linspace(float(level[-1]), float(level[0]), n + 1)
+        steps = torch.arange(len(level))
+        exact = np.interp(goals, level, steps)
+        times = [len(level) - 1]
+        for i in range(1, n + 1):
+            times.append(max(min(cut(exact[i]), times[-1] - 1), n - i))
+        return times
+
+    for seed in range(20):
+        verdict = check("fast-2", choose_times, seed=seed)
+        assert verdict, verdict
+
+
+def test_an_order_may_be_the_slope_of_two_ends():
+    def order(steps, errors, floor):
+        few, many = errors[0], errors[errors > 10 * floor][-1]
+        far = steps[errors > 10 * floor][-1]
+        return (few / many).log() / (far / steps[0]).log()
+
+    for seed in range(20):
+        assert check("fast-3", order, seed=seed)
 
 
 def test_a_network_may_be_asked_row_by_row_and_by_name():
