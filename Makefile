@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-MANY := -n 3 --dist worksteal
+MANY := -n 4 --dist worksteal
 
 # Threads that wait must sleep soon: where another program is busy too, threads
 # that spin make training up to twenty times slower.

@@ -97,6 +97,9 @@
       (e) => e.scrollWidth > e.clientWidth + 1 && style(e).overflowX === "auto",
     );
     if (long) faults.push(`a formula scrolls: ${show(long.parentElement)}`);
+    // A formula and its full stop.
+    const torn = within(".together").find((e) => e.getClientRects().length > 1);
+    if (torn) faults.push(`torn: ${show(torn)}`);
     return faults;
   }
 

@@ -31,7 +31,9 @@ TURN = """mode => {
   document.documentElement.dataset.mode = mode;
   document.documentElement.dataset.theme = mode;
 }"""
+# The shell is the same browser without windows of its own: a third quicker.
 NAMES = (
+    "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome-stable",

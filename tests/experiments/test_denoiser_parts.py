@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from diffusion_lite.networks import time_embedding
+from diffusion_lite.schedules import cosine_schedule
 from experiments.denoiser import parts
 
 
@@ -18,6 +19,7 @@ def test_every_variant_has_every_seed():
 @pytest.mark.slow
 def test_the_script_writes_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "SEEDS", (0,))
+    monkeypatch.setattr(parts, "SCHEDULE", cosine_schedule(8))
     monkeypatch.setattr(parts, "VARIANTS", ("usual start", "v"))
     parts.main(tmp_path / "parts.csv", steps=2)
     with (tmp_path / "parts.csv").open(newline="") as file:

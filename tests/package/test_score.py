@@ -152,6 +152,11 @@ def test_levels_have_one_axis():
                 assert got == pytest.approx(want[target], rel=1e-9)
 
 
+def without_its_square(right, self, t):
+    return right(self, t) / 2
+
+
+@mutant("log(a / s) as the log SNR", (Path, "log_snr"), without_its_square)
 @pytest.mark.equation("eq-levels", oracle="a and s themselves")
 @every_path
 def test_a_time_and_its_log_snr_are_one_thing(path):
@@ -187,6 +192,17 @@ def gaps(x, mixture, generator):
     return (found.mean(0) - want) / error
 
 
+def noise_of_dt(dynamics, x, times, *, generator):
+    """Take |dt| for its root, as the noise of a step."""
+    yield x
+    for t, next_t in pairwise(times.tolist()):
+        drift, g = dynamics(x, t)
+        z = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        x = x + drift * (next_t - t) + g * abs(next_t - t) * z
+        yield x
+
+
+@mutant("the step in place of its root", euler_maruyama, noise_of_dt)
 @pytest.mark.equation("eq-euler-maruyama", oracle="the exact marginals")
 @every_path
 def test_the_way_forward_has_the_exact_marginals(path, generator):
@@ -252,6 +268,7 @@ def test_the_way_back_has_the_exact_marginals(churn, generator):
             assert gaps(x, exact, generator).abs().max() < 4
 
 
+@mutant("12: the density under a whole g^2", reverse, full_square)
 @pytest.mark.equation("eq-fokker-planck", oracle="differences of densities")
 @every_path
 def test_the_density_flows_with_the_velocity(path):
