@@ -1,0 +1,1 @@
+"""How few passes are enough: solvers and students, measured."""

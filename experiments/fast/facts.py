@@ -1,0 +1,112 @@
+"""The numbers in chapter 9's prose, and what is said of them.
+
+Where a new table makes a sentence untrue, the page does not build: change
+the sentence, and then the assertion.
+"""
+
+from experiments.fast import overhead
+from experiments.fast.figures import curve
+from experiments.fast.run import FEW, OWN
+from experiments.fast.students import METHODS
+from experiments.fast.table import Row, chosen, mean
+from experiments.fast.tables import final, minutes
+
+ONE_A_STEP = ("DDIM", "Adams-Bashforth 2", "Adams-Bashforth 3", "2M")
+
+
+def fast(rows: list[Row]) -> dict[str, float | str]:
+    """Return all numbers that the page takes from the experiment."""
+    parts = (levels, solvers, on_mnist, starts, students, costs)
+    return {name: x for part in parts for name, x in part(rows).items()}
+
+
+def levels(rows: list[Row]) -> dict[str, float]:
+    """Return what the solvers' distances are compared with."""
+    return {
+        "floor": mean(rows, part="digits", method="real"),
+        "ddpm": mean(rows, part="digits", method="DDPM"),
+        "flow": mean(rows, part="digits", method="flow"),
+        "exact-flow": mean(rows, part="exact", method="flow"),
+    }
+
+
+def solvers(rows: list[Row]) -> dict[str, float | str]:
+    """Return the best of five, ten and twenty passes, and DDIM's."""
+    full, found = mean(rows, part="digits", method="DDPM"), {}
+    for budget in FEW:
+        ways = {
+            (x.method, x.grid)
+            for x in chosen(rows, part="digits", passes=budget)
+        }
+        scores = {
+            (m, g): mean(rows, part="digits", method=m, grid=g, passes=budget)
+            for m, g in ways
+        }
+        best = min(scores, key=lambda way: scores[way])
+        found |= {
+            f"best-{budget}": scores[best],
+            f"best-{budget}-solver": best[0],
+            f"best-{budget}-grid": best[1],
+            f"ratio-{budget}": scores[best] / full,
+            f"ddim-{budget}": scores["DDIM", "uniform"],
+            f"2m-{budget}": scores["2M", "log SNR"],
+            f"2m-ratio-{budget}": scores["2M", "log SNR"] / full,
+        }
+    for passes in (9, 19, 49):
+        options = {"part": "digits", "grid": "log SNR", "passes": passes}
+        if chosen(rows, method="Heun", **options):
+            found[f"heun-{passes}"] = mean(rows, method="Heun", **options)
+    for part in ("digits", "exact"):
+        for name in ("DDIM", "2M"):
+            passes, errors = curve(rows, part, name, "error")
+            i = passes.index(10)
+            found[f"error-{part}-{name.lower()}-10"] = errors[i]
+    return found
+
+
+def on_mnist(rows: list[Row]) -> dict[str, float]:
+    """Return the same of MNIST."""
+    found = {
+        f"mnist-{name.lower()}": mean(rows, part="mnist", method=name)
+        for name in ("real", "DDPM")
+    }
+    for solver in ("DDIM", "2M"):
+        for budget in FEW:
+            found[f"mnist-{solver.lower()}-{budget}"] = mean(
+                rows, part="mnist", method=solver, passes=budget
+            )
+    return found
+
+
+def starts(rows: list[Row]) -> dict[str, float]:
+    """Return what Heun's method reaches from either step."""
+    options = {"method": "Heun", "grid": OWN["Heun"], "passes": 9}
+    return {
+        "heun-from-99": mean(rows, part="digits", **options),
+        "heun-from-100": mean(rows, part="step 100", **options),
+    }
+
+
+def students(rows: list[Row]) -> dict[str, float]:
+    """Return what one pass costs and reaches."""
+    full, found = mean(rows, part="digits", method="DDPM"), {}
+    for name in METHODS:
+        key = name.removeprefix("consistency, ")
+        one = mean(final(rows, "digits", name, 1))
+        found |= {
+            f"one-{key}": one,
+            f"one-ratio-{key}": one / full,
+            f"one-minutes-{key}": minutes(rows, "digits", name),
+        }
+    found["minutes-network"] = mean(rows, "minutes", part="network")
+    return found
+
+
+def costs(_: list[Row]) -> dict[str, float]:
+    """Return the largest share of time that a sampler adds, by pictures."""
+    shares, found = overhead.read(), {}
+    for n in overhead.ROUNDS:
+        own = [share for (m, _), share in shares.items() if m == n]
+        found[f"overhead-{n}"] = max(share["ours"] for share in own)
+        found[f"overhead-theirs-{n}"] = max(x["diffusers"] for x in own)
+    return found

@@ -1,0 +1,63 @@
+"""The tables of chapter 9, in Markdown."""
+
+from experiments.fast import overhead as overheads
+from experiments.fast.figures import spread
+from experiments.fast.students import METHODS
+from experiments.fast.table import Row, chosen, mean
+
+FROM = {
+    "progressive": "the network",
+    "consistency, distilled": "the network",
+    "consistency, trained": "the pictures",
+    "shortcut": "the pictures",
+}
+
+
+def final(rows: list[Row], task: str, method: str, passes: int) -> list[Row]:
+    """Return a student's rows at the end of its training, one a seed."""
+    part = f"{task}, {method}"
+    found = chosen(rows, part=part, method=method, passes=passes)
+    last = max(row.step for row in found)
+    return chosen(found, step=last)
+
+
+def minutes(rows: list[Row], task: str, method: str) -> float:
+    """Return the CPU minutes of a training."""
+    return mean(final(rows, task, method, 1), "minutes")
+
+
+def one_pass(rows: list[Row]) -> str:
+    """Return what students of few passes reach, beside their teacher."""
+    passes = "1 pass | 2 passes | 4 passes | ring, 1 pass"
+    head = f"| | learns from | CPU minutes | {passes} |"
+    lines = [head, "| --- " * 7 + "|"]
+    for name in METHODS:
+        cells = [
+            f"{mean(found):.1f} ± {spread(found):.1f}"
+            for found in (final(rows, "digits", name, n) for n in (1, 2, 4))
+        ]
+        ring = 1000 * mean(final(rows, "ring", name, 1))
+        time = minutes(rows, "digits", name)
+        lines.append(
+            f"| {name} | {FROM[name]} | {time:.1f} | {' | '.join(cells)} "
+            f"| {ring:.2g} |"
+        )
+    ddim = {"part": "digits", "method": "DDIM", "grid": "uniform"}
+    one, two = (mean(rows, passes=n, **ddim) for n in (1, 2))
+    ring = 1000 * mean(rows, part="ring", method="DDIM", passes=1)
+    time = mean(rows, "minutes", part="network")
+    lines.append(
+        f"| the network itself, by DDIM | the pictures | {time:.1f} "
+        f"| {one:.0f} | {two:.0f} | | {ring:.2g} |"
+    )
+    return "\n".join(lines)
+
+
+def overhead() -> str:
+    """Return what samplers add to the time of their passes."""
+    lines = ["| | pictures | ours | diffusers |", "| --- " * 4 + "|"]
+    lines += [
+        f"| {name} | {n} | {shares['ours']:.1%} | {shares['diffusers']:.1%} |"
+        for (n, name), shares in overheads.read().items()
+    ]
+    return "\n".join(lines)
