@@ -80,6 +80,8 @@ def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
         if number is None:
             raise ValueError(f"t must be {allowed}, got {t!r}")
         t = torch.tensor(number, device="cpu")
+        if lowest <= number <= highest:
+            return t
     if t.numel() and not lowest <= int(t.min()) <= int(t.max()) <= highest:
         outside = t[(t < lowest) | (t > highest)].tolist()
         raise ValueError(f"t must be {allowed}, got {outside}")
@@ -88,6 +90,8 @@ def time_steps(t: int | Tensor, lowest: int, highest: int) -> Tensor:
 
 def one_step(t: int | Tensor, lowest: int, highest: int) -> int:
     """Return t as an int, if it is a single number in range."""
+    if type(t) is int and lowest <= t <= highest:
+        return t  # at once: a sampler asks at every step
     steps = time_steps(t, lowest, highest)
     if steps.ndim:
         raise ValueError(f"t must be a single number, got {steps.tolist()}")

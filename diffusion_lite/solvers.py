@@ -113,9 +113,9 @@ def ddim_noise(t: int, s: int, schedule: Schedule, eta: float) -> float:
     t, s = one_step(t, 1, schedule.T), one_step(s, 0, schedule.T)
     if not s < t:
         raise ValueError(f"s must be below t, got t = {t} and s = {s}")
-    a_t, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+    a_t, a_s = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[s])
     variance = (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)
-    return eta * float(variance) ** 0.5
+    return eta * variance**0.5
 
 
 def ddim_sample(
@@ -416,8 +416,8 @@ def _answer(eps_model: Denoiser, x_t: Tensor, t: int) -> Tensor:
 def _level(t: int, schedule: Schedule) -> tuple[float, float]:
     """Return a_t and sigma_t = s_t / a_t of a step."""
     t = one_step(t, 0, schedule.T)
-    a = float(schedule.alpha_bar[t]) ** 0.5
-    return a, float(1 - schedule.alpha_bar[t]) ** 0.5 / a
+    alpha_bar = float(schedule.alpha_bar[t])
+    return alpha_bar**0.5, (1 / alpha_bar - 1) ** 0.5
 
 
 def _nearest_steps(levels: Tensor, n: int) -> list[int]:
