@@ -214,12 +214,11 @@ def drawn(columns: int = 10, seed: int = 0) -> dict[str, Tensor]:
 def one_pass() -> Figure:
     """Draw the digits 0 to 9, a row for each way, from the same noise."""
     rows = drawn()
-    figure, ax = plt.subplots(figsize=(5.6, 2.6))
+    figure, ax = plt.subplots(figsize=(5.6, 2.2))
     plotting.pictures(torch.cat(list(rows.values())), ax, columns=10)
-    for i, name in enumerate(rows):
-        many = "passes" in name
-        label = name if many else f"{name}, 1 pass"
-        ax.text(-2, 9 * i + 3.5, label, ha="right", va="center", fontsize=8)
+    labels = [x if "passes" in x else f"{x}, 1 pass" for x in rows]
+    ax.set_yticks([9 * i + 3.5 for i in range(len(rows))], labels)
+    ax.tick_params(length=0)
     plotting.describe(
         figure,
         "Six rows of ten small digits, 0 to 9, from the same noise: "
