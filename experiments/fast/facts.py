@@ -5,18 +5,23 @@ the sentence, and then the assertion.
 """
 
 from experiments.fast import overhead
-from experiments.fast.figures import curve
-from experiments.fast.run import FEW, OWN
+from experiments.fast.figures import curve, two_passes
+from experiments.fast.run import FEW, HEADLINES, OWN
 from experiments.fast.students import METHODS
 from experiments.fast.table import Row, chosen, mean
 from experiments.fast.tables import final, minutes
 
-ONE_A_STEP = ("DDIM", "Adams-Bashforth 2", "Adams-Bashforth 3", "2M")
+NAMES = {
+    "DDIM": "ddim",
+    "2M": "2m",
+    "Adams-Bashforth 3": "ab3",
+    "Heun, churned": "churned",
+}
 
 
 def fast(rows: list[Row]) -> dict[str, float | str]:
     """Return all numbers that the page takes from the experiment."""
-    parts = (levels, solvers, on_mnist, starts, students, costs)
+    parts = (levels, solvers, on_mnist, starts, students, headlines, costs)
     return {name: x for part in parts for name, x in part(rows).items()}
 
 
@@ -99,6 +104,27 @@ def students(rows: list[Row]) -> dict[str, float]:
             f"one-minutes-{key}": minutes(rows, "digits", name),
         }
     found["minutes-network"] = mean(rows, "minutes", part="network")
+    return found
+
+
+def headlines(rows: list[Row]) -> dict[str, float]:
+    """Return ratios on twenty more noises: to DDPM, and to the flow."""
+    ddpm = mean(rows, part="twenty", method="DDPM")
+    flow = mean(rows, part="twenty", method="2M", passes=99)
+    found = {"twenty-ddpm": ddpm, "twenty-flow": flow}
+    for solver, grid, budget in HEADLINES:
+        per_step = 2 if two_passes(solver) else 1
+        passes = budget - (per_step == 2)
+        options = {"method": solver, "grid": grid, "passes": passes}
+        key = f"twenty-{NAMES[solver]}-{passes}"
+        found[key] = mean(rows, part="twenty", **options)
+        found[f"{key}-to-ddpm"] = found[key] / ddpm
+        found[f"{key}-to-flow"] = found[key] / flow
+    for name in METHODS:
+        key = f"twenty-{name.removeprefix('consistency, ')}"
+        found[key] = mean(rows, part="twenty", method=name)
+        found[f"{key}-to-ddpm"] = found[key] / ddpm
+        found[f"{key}-to-flow"] = found[key] / flow
     return found
 
 

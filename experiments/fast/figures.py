@@ -219,6 +219,7 @@ def one_pass() -> Figure:
     labels = [x if "passes" in x else f"{x}, 1 pass" for x in rows]
     ax.set_yticks([9 * i + 3.5 for i in range(len(rows))], labels)
     ax.tick_params(length=0)
+    ax.set_anchor("E")
     plotting.describe(
         figure,
         "Six rows of ten small digits, 0 to 9, from the same noise: "

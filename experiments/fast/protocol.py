@@ -53,7 +53,7 @@ NOISY = ("DDIM, eta 1", "Heun, churned")
 def network() -> VPrediction:
     """Return the denoiser of the 8x8 digits, untrained: chapter 5's, with v.
 
-    What predicts eps says nothing of x_0 where almost all is noise.
+    At the noisy end an eps_hat says almost nothing of x_0.
     """
     return VPrediction(UNet(width=16, num_classes=10), WHOLE)
 
