@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -303,10 +304,9 @@ def step_weights(sigmas: Sequence[float], target: float) -> list[float]:
             "sigmas, at least one, and target must all differ, got "
             f"{[*sigmas]} and {target}"
         )
-    sigma = torch.tensor(sigmas, dtype=torch.float64, device="cpu")
-    u = (sigma - sigma[-1]) / (target - sigma[-1])
-    powers = torch.arange(len(sigma), dtype=torch.float64, device="cpu")
-    weights = torch.linalg.solve(u ** powers[:, None], 1 / (powers + 1))
+    u = (np.array(sigmas) - sigmas[-1]) / (target - sigmas[-1])
+    powers = np.arange(len(u))
+    weights = np.linalg.solve(u ** powers[:, None], 1 / (powers + 1))
     return [float(w) for w in weights]
 
 
@@ -324,7 +324,7 @@ def dpm_solver_sample(
     One pass a step.
     Book: eq-dpm-solver. Source: Lu et al. 2023 (DPM-Solver++), algorithm 2.
     """
-    log_snr = schedule.snr.log()
+    log_snr = schedule.snr.log().tolist()
     before: list[tuple[int, Tensor]] = []
 
     def step(x: Tensor, t: int, s: int) -> Tensor:
@@ -333,11 +333,11 @@ def dpm_solver_sample(
         if before and s > 0:
             r, last_x_0 = before.pop()
             ratio = (log_snr[s] - log_snr[t]) / (log_snr[t] - log_snr[r])
-            lead = x_0_hat + float(ratio) / 2 * (x_0_hat - last_x_0)
+            lead = x_0_hat + ratio / 2 * (x_0_hat - last_x_0)
         before.append((t, x_0_hat))
-        a_t, s_t = schedule.coefficients(t, like=x)
-        a_s, s_s = schedule.coefficients(s, like=x)
-        return s_s / s_t * x + (a_s - a_t * s_s / s_t) * lead
+        (a_t, sigma_t), (a_s, sigma_s) = (_level(k, schedule) for k in (t, s))
+        shrink = a_s * sigma_s / (a_t * sigma_t)
+        return shrink * x + (a_s - a_t * shrink) * lead
 
     return _states(step, x_T, _visited(x_T, schedule, times))
 

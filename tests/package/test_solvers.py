@@ -603,6 +603,33 @@ def test_the_midpoint_is_of_order_2():
     assert order(midpoint_sample) == pytest.approx(2, abs=0.1)
 
 
+def asked_by(solver, schedule, times, **options):
+    """Return the steps at which a solver asks."""
+    asked = []
+
+    def listening(x, t):
+        asked.append(int(t[0]))
+        return 0 * x
+
+    list(solver(listening, torch.ones(1, 2), schedule, times, **options))
+    return asked
+
+
+def test_the_midpoint_asks_where_half_of_the_log_snr_is_gone():
+    schedule = linear_schedule(1000)
+    times = uniform_times(schedule, 7)
+    asked = asked_by(midpoint_sample, schedule, times)
+    log_snr = schedule.snr.log().numpy()
+    steps = list(pairwise(times))
+    for (t, s), first, middle in zip(
+        steps[:-1], asked[::2], asked[1::2], strict=False
+    ):
+        assert first == t
+        off = abs(log_snr - (log_snr[t] + log_snr[s]) / 2)
+        assert middle == off.argmin()
+    assert asked[-1] == times[-2]
+
+
 def equal_steps(sigmas, target):
     """Return the textbook's weights, which are iPNDM's."""
     return {
@@ -865,6 +892,12 @@ def test_edms_grid_is_known_and_near_that_of_log_snr():
     assert all(abs(t - s) <= 1 for t, s in zip(*far, strict=True))
 
 
+def test_uniform_times_are_rounded_to_the_nearest_step():
+    for n in range(1, 101):
+        want = np.linspace(100, 0, n + 1)
+        assert abs(uniform_times(LINEAR, n) - want).max() < 0.5001
+
+
 @every_grid
 def test_a_grids_number_of_steps_is_refused(grid):
     for n, words in (
@@ -969,6 +1002,20 @@ def test_churn_keeps_the_marginals(generator):
         assert abs(float(x.mean() - want.mean)) < 4 * (v / n) ** 0.5
         assert abs(float(x.var()) - v) < 4 * v * (2 / n) ** 0.5
     assert churned(x_t, 1000, 0.4, schedule, generator)[1] == 1000
+
+
+@pytest.mark.parametrize(("churn", "gamma"), [(2, 0.1), (9, 2**0.5 - 1)])
+def test_churn_is_shared_among_the_steps(churn, gamma, generator):
+    schedule = linear_schedule(4000)
+    times = edm_times(schedule, 20)
+    asked = asked_by(
+        heun_sample, schedule, times, churn=churn, generator=generator
+    )
+    _, sigma = levels(schedule)
+    for t, raised in list(zip(times, asked[::2], strict=False))[1:]:
+        off = abs(sigma[t:] - (1 + gamma) * sigma[t])
+        assert raised == t + off.argmin()
+    assert asked[0] == schedule.T  # there is no more noise than that
 
 
 def test_a_little_churn_is_none_and_none_needs_no_generator(generator):
