@@ -2,7 +2,7 @@
 
 Run: python -m experiments.fast.run [part ...]
 
-Without parts it runs them all, in their order: 25 minutes on one core. Each
+Without parts it runs them all, in their order: half an hour on one core. Each
 part replaces its own rows of results.csv when it is done, so one that was cut
 off, or changed, is run again alone. The first, ``network``, trains the
 denoiser of the 8x8 digits; the others load its weights.

@@ -59,8 +59,7 @@ def one_pass(rows: list[Row]) -> str:
 def overhead() -> str:
     """Return what samplers add to the time of their passes."""
     lines = ["| | pictures | ours | diffusers |", "| --- " * 4 + "|"]
-    lines += [
-        f"| {name} | {n} | {shares['ours']:.1%} | {shares['diffusers']:.1%} |"
-        for (n, name), shares in overheads.read().items()
-    ]
+    for (n, name), shares in overheads.read().items():
+        ours, theirs = (100 * shares[who] for who in ("ours", "diffusers"))
+        lines.append(f"| {name} | {n} | {ours:.1f} % | {theirs:.1f} % |")
     return "\n".join(lines)
