@@ -27,13 +27,13 @@ MARKS = {  # of each solver: a dash and a marker, so that no colour is needed
     "2M": ("-", "D"),
 }
 SHADES = {
-    "DDIM": plotting.NOISE,
-    "DDIM, eta 1": plotting.NOISE,
-    "Heun": plotting.DATA,
-    "midpoint": plotting.DATA,
+    "DDIM": plotting.MODEL,
+    "DDIM, eta 1": plotting.MODEL,
+    "Heun": plotting.NOISE,
+    "midpoint": plotting.NOISE,
     "Adams-Bashforth 2": plotting.EXACT,
     "Adams-Bashforth 3": plotting.EXACT,
-    "2M": plotting.MODEL,
+    "2M": plotting.DATA,
 }
 SHOWN = ("DDIM", "DDIM, eta 1", "Heun", "Adams-Bashforth 3", "2M")
 PASSES = (1, 2, 5, 10, 20, 50, 100)
@@ -87,8 +87,8 @@ def frontier(rows: list[Row]) -> Figure:
         there = [x for x in SHOWN if chosen(rows, part=part, method=x)]
         words += [plot(ax, rows, part, solver) for solver in there]
         for name, dash, color in (
-            ("DDPM", "--", plotting.MODEL),
-            ("real", ":", plotting.DATA),
+            ("DDPM", "--", plotting.INK),
+            ("real", ":", plotting.INK),
         ):
             label = {"DDPM": "DDPM, 99 passes", "real": "real"}[name]
             y = mean(rows, part=part, method=name)
