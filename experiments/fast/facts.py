@@ -4,11 +4,13 @@ Where a new table makes a sentence untrue, the page does not build: change
 the sentence, and then the assertion.
 """
 
+import torch
+
 from experiments.fast import overhead
 from experiments.fast.figures import curve, two_passes
 from experiments.fast.run import FEW, HEADLINES, OWN
 from experiments.fast.students import METHODS
-from experiments.fast.table import Row, chosen, mean
+from experiments.fast.table import Row, chosen, mean, values
 from experiments.fast.tables import final, minutes
 
 NAMES = {
@@ -112,6 +114,15 @@ def headlines(rows: list[Row]) -> dict[str, float]:
     ddpm = mean(rows, part="twenty", method="DDPM")
     flow = mean(rows, part="twenty", method="2M", passes=99)
     found = {"twenty-ddpm": ddpm, "twenty-flow": flow}
+    for passes in (5, 10, 99):
+        pair = [
+            torch.tensor(values(rows, part="twenty", method=m, passes=n))
+            for m, n in (("2M", passes), ("DDPM", 99))
+        ]
+        gap = pair[0] - pair[1]
+        spread = 2.093 * float(gap.std()) / len(gap) ** 0.5  # t, 19 degrees
+        found[f"twenty-2m-{passes}-minus-ddpm"] = float(gap.mean())
+        found[f"twenty-2m-{passes}-minus-ddpm-interval"] = spread
     for solver, grid, budget in HEADLINES:
         per_step = 2 if two_passes(solver) else 1
         passes = budget - (per_step == 2)

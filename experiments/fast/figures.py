@@ -26,7 +26,7 @@ MARKS = {  # of each solver: a dash and a marker, so that no colour is needed
     "Adams-Bashforth 3": (":", "v"),
     "2M": ("-", "D"),
 }
-SHADES = {
+SHADES = {  # as everywhere in the chapter
     "DDIM": plotting.MODEL,
     "DDIM, eta 1": plotting.MODEL,
     "Heun": plotting.NOISE,
@@ -128,32 +128,6 @@ def two_errors(rows: list[Row]) -> Figure:
         axes_of_passes(ax, ticks, title=title)
     axes[0].legend(fontsize=7)
     plotting.describe(figure, "Two panels. " + "; ".join(words))
-    return figure
-
-
-def grids(rows: list[Row]) -> Figure:
-    """Draw the distance of each solver on each grid, at three budgets."""
-    figure, axes = plt.subplots(1, 3, sharey=True, figsize=(5.6, 2.4))
-    words = []
-    colors = (plotting.DATA, plotting.MODEL, plotting.EXACT)
-    for ax, budget in zip(axes, FEW, strict=True):
-        for y, solver in enumerate(MARKS):
-            passes = budget - 1 + (budget % 2 or not two_passes(solver))
-            for grid, color, marker in zip(GRIDS, colors, "osD", strict=True):
-                options = {"method": solver, "grid": grid, "passes": passes}
-                x = mean(rows, part="digits", **options)
-                label = grid if y == 0 else None
-                style = {"color": color, "markersize": 4, "label": label}
-                ax.plot(x, y, marker, **style)
-                words.append(f"{solver}, {passes} passes, {grid}: {x:.3g}")
-        ax.set(xscale="log", title=f"{budget} passes", xlim=(3.5, 700))
-        ax.minorticks_off()
-        ax.set_xticks((5, 20, 100, 500), ("5", "20", "100", "500"))
-    axes[0].set_yticks(range(len(MARKS)), MARKS)
-    axes[0].invert_yaxis()
-    axes[1].set_xlabel("Fréchet distance")
-    axes[2].legend(fontsize=7, loc="lower right")
-    plotting.describe(figure, "; ".join(words))
     return figure
 
 
