@@ -13,7 +13,7 @@ from diffusion_lite.sampling import ddpm_sample
 from diffusion_lite.training import last
 from experiments.fast import protocol
 from experiments.fast.protocol import GRIDS, SCHEDULE
-from experiments.fast.run import FEW, OWN
+from experiments.fast.run import OWN
 from experiments.fast.students import METHODS, in_one_pass
 from experiments.fast.table import Row, chosen, mean, values
 

@@ -195,7 +195,6 @@ def test_numbers_that_are_missing_are_named(rows):
     [
         figures.frontier,
         figures.two_errors,
-        figures.grids,
         figures.losses_and_distances,
     ],
 )
