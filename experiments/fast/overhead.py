@@ -9,6 +9,7 @@ median of several runs counts. The column of diffusers needs that package.
 """
 
 import csv
+import importlib
 import statistics
 import time
 from collections.abc import Callable
@@ -70,8 +71,7 @@ def read(path: Path = TABLE) -> dict[tuple[int, str], dict[str, float]]:
 
 def theirs(name: str, settings: dict, times: list[int]) -> Callable:
     """Return a function that samples by a scheduler of diffusers."""
-    import diffusers
-
+    diffusers = importlib.import_module("diffusers")  # a test dependency
     scheduler = getattr(diffusers, name)(
         num_train_timesteps=SCHEDULE.T,
         trained_betas=SCHEDULE.beta[1:].tolist(),
