@@ -200,7 +200,6 @@ BOOK = ("", "labs", "book")
 PLACES = {
     "diffusion_lite/**/*.py": ("", "labs"),
     "experiments/**/*.py": ("", "labs"),
-    "experiments/fast/overhead.py": ("", "labs", "test"),  # diffusers
     "notebooks/*.ipynb": BOOK,
     "book/*.md": BOOK,
     "tools/*.py": BOOK,
@@ -215,8 +214,6 @@ BESIDE = {
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_imported_stands_in_a_list(place):
     for path in ROOT.glob(place):
-        if path.relative_to(ROOT).as_posix() in {*PLACES} - {place}:
-            continue  # has a line of its own
         modules = imported(code(path)) - BESIDE
         allowed = [LISTS[name] for name in PLACES[place]]
         assert not strangers(modules, *allowed), path.name
