@@ -33,7 +33,7 @@ def one_pass(rows: list[Row]) -> str:
     lines = [head, "| --- " * 7 + "|"]
     for name in METHODS:
         cells = [
-            f"{mean(found):.1f} ± {spread(found):.1f}"
+            f"{mean(found):.1f}\u00a0±\u00a0{spread(found):.1f}"
             for found in (final(rows, "digits", name, n) for n in (1, 2, 4))
         ]
         ring = 1000 * mean(final(rows, "ring", name, 1))
