@@ -6,10 +6,10 @@ from experiments.fast.students import METHODS
 from experiments.fast.table import Row, chosen, mean
 
 FROM = {
-    "progressive": "the network",
-    "consistency, distilled": "the network",
-    "consistency, trained": "the pictures",
-    "shortcut": "the pictures",
+    "progressive": "network",
+    "consistency, distilled": "network",
+    "consistency, trained": "pictures",
+    "shortcut": "pictures",
 }
 
 
@@ -29,7 +29,7 @@ def minutes(rows: list[Row], task: str, method: str) -> float:
 def one_pass(rows: list[Row]) -> str:
     """Return what students of few passes reach, beside their teacher."""
     passes = "1 pass | 2 passes | 4 passes | ring, 1 pass, × 1000"
-    head = f"| | learns from | CPU minutes of its own | {passes} |"
+    head = f"| | learns from | own minutes of CPU | {passes} |"
     lines = [head, "| --- " * 7 + "|"]
     for name in METHODS:
         cells = [
@@ -49,7 +49,7 @@ def one_pass(rows: list[Row]) -> str:
     real = 1000 * mean(rows, part="ring", method="real")
     floor = mean(rows, part="digits", method="real")
     lines.append(
-        f"| the network itself, by DDIM | the pictures | {time:.1f} "
+        f"| the network, by DDIM | pictures | {time:.1f} "
         f"| {one:.0f} | {two:.0f} | | {ring:.0f} |"
     )
     lines.append(f"| real | | | {floor:.1f} | | | {real:.2g} |")
