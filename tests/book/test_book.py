@@ -187,3 +187,12 @@ def test_scripts_run_where_git_turns_line_ends(tmp_path):
     assert not any(b"\r\n" in text for text in texts)
     script = tmp_path / "clone" / ".ci" / "run"
     subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_first_page_and_the_teachers_list_every_chapter():
+    for page in ("intro", "teaching"):
+        text = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        for chapter in ROOT.glob("book/[0-9]*.md"):
+            named = [row for row in rows if f"<{chapter.stem}>`" in row]
+            assert named, f"{page}: no row for {chapter.stem}"
