@@ -71,6 +71,11 @@ def visit(browser):
         each.close()
 
 
+# Each figure's script is a module, which may come after the page has loaded.
+STARTED = """n => document.querySelectorAll(
+  ".explorable, .explorable-failed").length >= n"""
+
+
 @pytest.fixture
 def open_live(visit, tmp_path):
     """Return a function that opens a page of live figures in a window.
@@ -82,6 +87,8 @@ def open_live(visit, tmp_path):
     def open_live(*figures, at="", change=lambda text: text, **options):
         file = tmp_path / "page.html"
         file.write_text(change(live.page(figures)), "utf-8")
-        return visit(**options).open(file.as_uri() + at)
+        window = visit(**options).open(file.as_uri() + at)
+        window.page.wait_for_function(STARTED, arg=len(figures))
+        return window
 
     return open_live
