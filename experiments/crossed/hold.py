@@ -43,14 +43,14 @@ def main() -> None:
     context = get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context, settle) as pool:
         work = partial(run_all, pool, prices, begin)
-        first, second = searched(work, prices)
+        first, second, third = searched(work, prices)
         best = {
-            side: protocol.winner(rows_of(jobs))
-            for side, jobs in second.items()
+            side: protocol.winner(rows_of(second[side] + jobs))
+            for side, jobs in third.items()
         }
         contest = contest_jobs(best, prices)
         work(contest)
-    rows = rows_of([*chain(*first.values(), *second.values()), *contest])
+    rows = rows_of([*all_of(first), *all_of(second), *all_of(third), *contest])
     results.write(rows)
     print(f"{len(rows)} rows in {results.TABLE.relative_to(ROOT)}")
     tell_slow(rows, prices)
@@ -59,20 +59,30 @@ def main() -> None:
 Jobs = dict[Side, list[Job]]
 
 
-def searched(work: Callable, prices: Prices) -> tuple[Jobs, Jobs]:
-    """Run both rounds of the search; return the jobs of each side."""
+def all_of(jobs: Jobs) -> list[Job]:
+    """Return the jobs of all sides."""
+    return [*chain(*jobs.values())]
+
+
+def searched(work: Callable, prices: Prices) -> tuple[Jobs, Jobs, Jobs]:
+    """Run the three rounds of the search; return the jobs of each side."""
     first = {
         side: protocol.first_round(side, prices)
         for side in SIDES
         if side.method not in AT_ONCE
     }
-    work([*chain(*first.values())])
+    work(all_of(first))
     second = {
         side: protocol.second_round(side, rows_of(first.get(side, [])), prices)
         for side in SIDES
     }
-    work([*chain(*second.values())])
-    return first, second
+    work(all_of(second))
+    third = {
+        side: protocol.third_round(rows_of(jobs))
+        for side, jobs in second.items()
+    }
+    work(all_of(third))
+    return first, second, third
 
 
 def contest_jobs(best: dict[Side, dict], prices: Prices) -> list[Job]:

@@ -4,6 +4,7 @@ A *job* is one training of one side from one seed. What it may spend is
 turned into a number of steps beforehand, by what a step costs.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -37,7 +38,7 @@ LOST = {"precision": 0.0, "recall": 0.0} | dict.fromkeys(
 class Job:
     """One training: everything that its result follows from."""
 
-    phase: str  # "first" or "second" round of the search, or "contest"
+    phase: str  # "first", "second", "third" round of the search; "contest"
     task: str
     method: str
     build: str
@@ -80,26 +81,39 @@ def first_round(side: Side, prices: Prices) -> list[Job]:
 
 
 def second_round(side: Side, rows: list[dict], prices: Prices) -> list[Job]:
-    """Return the jobs that try the two best with each setting of its own.
+    """Return the jobs that try the three best with each setting of its own.
 
     The rows are those of the side's first round.
     """
-    best = sorted(rows, key=lambda row: row["distance"])[:2]
+    best = sorted(rows, key=lambda row: row["distance"])[:3]
     return [
-        Job("second", *side, "seconds", config, seed, steps)
+        Job("second", *side, "seconds", config, SEARCH_SEEDS[0], steps)
         for config in own(side, [row["config"] for row in best])
         for steps in [affordable(side, config, prices)]
-        for seed in SEARCH_SEEDS
+    ]
+
+
+def third_round(rows: list[dict]) -> list[Job]:
+    """Return the jobs that try the two best of the second with a new seed."""
+    best = sorted(rows, key=lambda row: row["distance"])[:2]
+    fields = [field.name for field in dataclasses.fields(Job)]
+    again = {"phase": "third", "seed": SEARCH_SEEDS[1]}
+    return [
+        Job(**{name: row[name] for name in fields} | again) for row in best
     ]
 
 
 def winner(rows: list[dict]) -> dict:
-    """Return the settings of the smallest mean of log distance."""
+    """Return the settings with the smallest mean of log distance.
+
+    The rows are those of the second round and of the third; who is not in
+    the third does not count.
+    """
     tried: dict[str, list[dict]] = {}
     for row in rows:
         tried.setdefault(str(row["config"]), []).append(row)
     best = min(
-        tried.values(),
+        (each for each in tried.values() if each[-1]["phase"] == "third"),
         key=lambda each: sum(math.log(row["distance"] + TINY) for row in each),
     )
     return best[0]["config"]

@@ -8,7 +8,7 @@ from pathlib import Path
 TABLE = Path(__file__).with_name("results.csv")
 
 COLUMNS = {
-    "phase": str,  # "first" and "second" round of the search, or "contest"
+    "phase": str,  # "first", "second", "third" round of the search; "contest"
     "task": str,
     "method": str,
     "build": str,
