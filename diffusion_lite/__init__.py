@@ -28,6 +28,7 @@ From the ground floor up; a module imports only from floors below its own:
    ``gan``               generator and discriminator, and their game
    ``vae``               a small latent, and a bound on log p(x)
    ``flow``              an invertible map, and an exact log p(x)
+   ``autoregressive``    one entry after another, and an exact p(x)
    ``metrics``           how good the samples are, and the floor
    ``plotting``          how it looks
 7. ``explorables``       live figures, each a class beside one script
