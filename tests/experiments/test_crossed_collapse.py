@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.contest import collapse
+from experiments.crossed import collapse
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from typing import NamedTuple
 
-from experiments.contest.results import ends
+from experiments.crossed.results import ends
 
 NAMES = {
     "diffusion": "the diffusion model",

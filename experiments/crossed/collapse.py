@@ -1,4 +1,4 @@
-"""Chapter 6's picture of mode collapse: a discriminator that stands still."""
+"""A picture of mode collapse: a discriminator that stands still."""
 
 import matplotlib.pyplot as plt
 import torch
