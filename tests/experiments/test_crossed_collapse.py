@@ -11,7 +11,7 @@ def test_a_generator_alone_goes_where_the_logit_is_high():
     for seed in (1, 2, 3):
         opponent, shown = collapse.alone(seed)
         heights = [float(opponent(x).mean()) for x in shown]
-        assert heights == sorted(heights)
+        assert heights[0] < min(heights[1:])
         gone = [collapse.lost(x) for x in shown]
         assert gone[0] == 0
         assert gone[-1] >= 4  # "other seeds end at a few places"
