@@ -18,8 +18,10 @@ const SAVED_AFTER = 250; // milliseconds without a change
 //           text), choice and menu (options: [value, text]); {press(stage),
 //           label} for a button; and {key, start, read} for a value with no
 //           control of its own, where `read` checks what the address says.
-//           `when` hides a control; `main` ones stand right below the views. A
-//           button's label may be one of {each, which(state, stage)}.
+//           `when` hides a control; `only` gives the value that a choice must
+//           have where the state leaves none; `main` ones stand right below
+//           the views. A button's label may be one of {each, which(state,
+//           stage)}.
 // views     canvases: {label, title, span, narrow, aspect or height, draw}, of
 //           12 columns, on a phone `narrow` of them, and `low` pixels high;
 //           label may be a function of the state, title one of {each,
@@ -209,16 +211,22 @@ export class Stage {
   frame(now) {
     this.waiting = 0;
     if (this.playing) this.tick(now);
-    for (const { show, box, control } of this.shown) {
-      if (box && control.when) box.hidden = !control.when(this.state);
-      const value =
-        "key" in control
-          ? /** @type {Record<string, unknown>} */ (this.state)[control.key]
-          : undefined;
-      show(value, control.text?.(value) ?? String(value));
-    }
+    for (const shown of this.shown) this.showControl(shown);
     for (const view of this.views) view.draw(this.state);
     this.showValues();
+  }
+
+  /** @param {Made & { control: Control<S> }} shown */
+  showControl({ box, show, control }) {
+    if (box && control.when) box.hidden = !control.when(this.state);
+    const only = control.only?.(this.state);
+    if (control.only) box?.toggleAttribute("disabled", only !== undefined);
+    const own =
+      "key" in control
+        ? /** @type {Record<string, unknown>} */ (this.state)[control.key]
+        : undefined;
+    const value = only ?? own;
+    show(value, control.text?.(value) ?? String(value));
   }
 
   /** @param {number} now */

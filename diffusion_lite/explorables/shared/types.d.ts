@@ -104,6 +104,7 @@ type Stage<S> = import("./stage.js").Stage<S>;
 
 interface Common<S> {
     when?: (state: S) => boolean;
+    only?: (state: S) => unknown;
     main?: boolean;
     text?: (value: any) => string; // of the control's own value
 }
