@@ -311,8 +311,7 @@ def ring_task(steps: int = 3_000) -> Task:
     )
     known = []
     for seed in SEEDS:
-        generator.manual_seed(seed)
-        x_T = torch.randn(size, 2, generator=generator)
+        x_T = torch.randn(size, 2, generator=generator.manual_seed(seed))
         real = ring.sample(size, generator=generator).float()
         known.append((x_T, real, exact_flow(ring, x_T, SCHEDULE)))
 
