@@ -10,6 +10,7 @@ from itertools import product
 
 from experiments.crossed.claims import better_of_each, modes_lost
 from experiments.crossed.results import ends
+from experiments.crossed.search import AT_ONCE, LOOP, SIDES
 from experiments.crossed.shown import build_of, median, values
 from experiments.crossed.sizes import sizes
 from experiments.crossed.tasks import Handwriting, Plane
@@ -79,7 +80,7 @@ def baselines(rows: list[dict]) -> dict:
 
 def contest(rows: list[dict]) -> dict:
     """Return all numbers of the contest's design, costs and ratios."""
-    parts = (design, prices, searches, luck, turns)
+    parts = (design, prices, searches, edges, luck, turns)
     return seconds() | {
         name: x for part in parts for name, x in part(rows).items()
     }
@@ -150,11 +151,33 @@ def searches(rows: list[dict]) -> dict:
 def luck(rows: list[dict]) -> dict:
     """Return how often two single seeds have the worse method ahead.
 
-    On the digits, each method in its better build.
+    And in how many seeds the better one is, each method in its better build.
     """
-    ours, theirs = (values(rows, "digits", n, "frechet") for n in PAIR)
-    ahead = statistics.mean(a < b for a in ours for b in theirs)
-    return {"misled": min(ahead, 1 - ahead)}
+    found = {}
+    for task, measure in (("ring", "energy"), ("digits", "frechet")):
+        by = {name: values(rows, task, name, measure) for name in PAIR}
+        better, worse = sorted(
+            by.values(), key=lambda x: (statistics.median(x), sum(x))
+        )
+        pairs = product(better, worse)
+        alike = zip(better, worse, strict=True)
+        found[f"misled-{task}"] = statistics.mean(b > w for b, w in pairs)
+        found[f"better-seeds-{task}"] = sum(b < w for b, w in alike)
+    return found
+
+
+def edges(rows: list[dict]) -> dict:
+    """Return how many sides won with the lowest or the highest rate."""
+    rates = {setting["lr"] for setting in LOOP}
+    won = [
+        next(iter(ends(rows, *side, currency).values()))["config"]["lr"]
+        for side in SIDES
+        if side.method not in AT_ONCE
+        for currency in [
+            "operations" if side.task.startswith("grid") else "seconds"
+        ]
+    ]
+    return {"edges": sum(lr in (min(rates), max(rates)) for lr in won)}
 
 
 def turns(rows: list[dict]) -> dict:

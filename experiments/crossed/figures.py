@@ -55,13 +55,20 @@ WIDEST = 30.0
 def dots(
     ax: Axes, rows: list[dict], task: str, measure: str, names: dict[str, str]
 ) -> Axes:
-    """Draw a line of dots for each method, a dot a seed, a bar the median."""
+    """Draw a line of dots for each method, a dot a seed, a bar the median.
+
+    What blew up is an arrow at the edge.
+    """
     for y, method in enumerate(names):
-        x = [v for v in values(rows, task, method, measure) if v < math.inf]
+        found = values(rows, task, method, measure)
+        x = [v for v in found if v < math.inf]
         color = plotting.EXACT if method == "real" else plotting.MODEL
         ax.plot(x, [y] * len(x), "o", color=color, markersize=3.5, alpha=0.5)
         middle = median(rows, task, method, measure)
         ax.plot(middle, y, "|", color=color, markersize=13)
+        if len(x) < len(found):
+            style = {"color": color, "ms": 5, "clip_on": False}
+            ax.plot(1, y, ">", transform=ax.get_yaxis_transform(), **style)
     ax.set_yticks(range(len(names)), names.values())
     ax.set_ylim(len(names) - 0.5, -0.5)
     return ax
@@ -99,10 +106,12 @@ def games_on_the_ring(rows: list[dict]) -> Figure:
 def _medians(
     rows: list[dict], task: str, measure: str, title: str, names: dict
 ) -> str:
-    each = (
-        f"{name} {median(rows, task, method, measure):.2g}"
-        for method, name in names.items()
-    )
+    each = []
+    for method, name in names.items():
+        lost = values(rows, task, method, measure).count(math.inf)
+        blown = f" ({lost} blew up, at the edge)" if lost else ""
+        middle = f"{median(rows, task, method, measure):.2g}"
+        each.append(f"{name} {middle}{blown}".replace("inf", "infinite"))
     return f"median {title}: {', '.join(each)}"
 
 
@@ -202,6 +211,15 @@ def against_r1(rows: list[dict]) -> dict[tuple[str, str], Verdict]:
     return found
 
 
+def turned(verdict: Verdict) -> tuple[float, float, float]:
+    """Return the GAN's distance over diffusion's, and its interval."""
+    middle, high, low = (
+        1 / x if x else math.inf
+        for x in (verdict.ratio, verdict.low, verdict.high)
+    )
+    return middle, low, high
+
+
 def ratios(rows: list[dict]) -> Figure:
     """Draw how many times the diffusion model's distance the GAN has."""
     figure, ax = plt.subplots(figsize=(5.6, 2.7))
@@ -210,10 +228,13 @@ def ratios(rows: list[dict]) -> Figure:
         marker, off = MARKERS[currency]
         y = list(LINES).index(line) + off
         middle, low, high = (
-            min(max(1 / x if x else WIDEST, 1 / WIDEST), WIDEST)
-            for x in (each.ratio, each.high, each.low)
+            min(max(x, 1 / WIDEST), WIDEST) for x in turned(each)
         )
         ax.plot([low, high], [y, y], color=plotting.MODEL, linewidth=1.2)
+        for x, edge, arrow in ((low, 1 / WIDEST, "<"), (high, WIDEST, ">")):
+            if x == edge:  # beside the mark, should that stand there too
+                beside = edge**1.08
+                ax.plot(beside, y, arrow, color=plotting.MODEL, ms=5)
         fill = plotting.MODEL if each.winner else "none"
         ax.plot(middle, y, marker, color=plotting.MODEL, mfc=fill, ms=5)
     ax.set_yticks(range(len(LINES)), list(LINES))
@@ -226,10 +247,11 @@ def ratios(rows: list[dict]) -> Figure:
 
 def _ratios_in_words(rows: list[dict]) -> str:
     words = (
-        f"{line}, equal {currency}: {1 / each.ratio:.2g}, "
+        "{}, equal {}: {:.2g} ({:.2g} to {:.2g}), ".format(
+            line, currency, *turned(each)
+        ).replace("inf", "infinite")
         + ("a verdict" if each.winner else "no verdict")
         for (line, currency), each in against_r1(rows).items()
-        if each.ratio
     )
     return (
         "Marks with intervals on a logarithmic axis, around a line at 1. "

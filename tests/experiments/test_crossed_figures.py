@@ -55,6 +55,54 @@ def test_a_training_that_blew_up_does_not_stop_a_figure(rows, drawn, name):
     assert 'role="img"' in drawn(getattr(figures, name)(lost))
 
 
+def blown_up(rows, task, method, seeds):
+    """Return the table where a side blew up from some seeds."""
+    lost = dict.fromkeys(["distance", "energy", "weights_tv"], math.inf)
+    lost |= {"loss": None, "discriminator_loss": None, "modes_lost": 8}
+    for seed in seeds:
+        where = {"task": task, "method": method, "seed": seed}
+        rows = changed(rows, where | {"phase": "contest"}, **lost)
+    return rows
+
+
+def test_a_training_that_blew_up_is_drawn_at_the_edge_and_counted(rows, drawn):
+    lost = blown_up(rows, "ring", "gan", (40, 41))
+    figure = figures.games_on_the_ring(lost)
+    assert "2 blew up" in figure.get_label()
+    arrows = [x for x in figure.axes[0].lines if x.get_marker() == ">"]
+    assert [x.get_ydata()[0] for x in arrows] == [1]
+    assert "blew up" not in figures.games_on_the_ring(rows).get_label()
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "arrow"),
+    [
+        ("gan-r1", "ring, equal seconds: infinite (", ">"),
+        ("diffusion", "ring, equal seconds: 0 (", "<"),
+    ],
+)
+def test_a_ratio_without_an_end_is_an_arrow(rows, drawn, method, words, arrow):
+    lost = blown_up(rows, "ring", method, range(40, 50))
+    figure = figures.ratios(lost)
+    assert words in figure.get_label()
+    assert arrow in [x.get_marker() for x in figure.axes[0].lines]
+
+
+def test_the_builds_that_are_shown_won_the_search(rows):
+    for method in facts.PAIR:
+        best = {
+            build: min(
+                row["distance"]
+                for row in rows
+                if row["phase"] == "third"
+                and (row["task"], row["method"]) == ("digits", method)
+                and row["build"] == build
+            )
+            for build in facts.BUILDS
+        }
+        assert min(best, key=best.get) == build_of("digits", method)
+
+
 def test_dots_are_the_tables_values(rows, drawn):
     figure = figures.games_on_the_ring(rows)
     line = figure.axes[0].lines[2]  # dots and median bar of each method
@@ -137,9 +185,21 @@ def test_claims_turn_round_when_the_table_does(rows):
     assert claims.claim_about_speed(quick).verdict == "wrong"
 
 
+def first(row, task, method):
+    return (row["phase"], row["task"], row["method"]) == (
+        "first",
+        task,
+        method,
+    )
+
+
 def test_a_loss_that_ranks_as_the_distance_does_has_correlation_1(rows):
     told = [row | {"loss": row["distance"]} for row in rows]
     where = "digits", "gan-r1"
+    assert claims.loss_correlation(told, *where) == pytest.approx(1)
+    lost = {"loss": None, "distance": math.inf}
+    one = next(row["config"] for row in told if first(row, *where))
+    told = changed(told, {"phase": "first", "config": one}, **lost)
     assert claims.loss_correlation(told, *where) == pytest.approx(1)
     told = [row | {"loss": -row["distance"]} for row in rows]
     assert claims.loss_correlation(told, *where) == pytest.approx(-1)
