@@ -49,7 +49,7 @@ teacher: .venv/.installed ## labs, solutions, likely mistakes and rubric: _build
 bench: .venv/.installed ## train as the labs do, and print quality and time (10 minutes)
 	@$(BIN)/python -m experiments.training.quality
 
-contest: .venv/.installed ## hold the contest of chapters 6 and 7 again (an hour, two cores)
+contest: .venv/.installed ## hold the contest of chapter 8 again (an hour, two cores)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m experiments.contest.hold
 
 lint: .venv/.installed ## check style and types, and that nothing generated is committed

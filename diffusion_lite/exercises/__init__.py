@@ -34,6 +34,7 @@ CHAPTERS = (
     "training",
     "gan",
     "families",
+    "contest",
     "score",
     "fast",
 )

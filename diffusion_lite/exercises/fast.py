@@ -1,4 +1,4 @@
-"""Checks of chapter 9: steps that leap, their times, their order."""
+"""Checks of chapter 10: steps that leap, their times, their order."""
 
 import operator
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Checks of chapter 8: drift, diffusion, the way back, the velocity."""
+"""Checks of chapter 9: drift, diffusion, the way back, the velocity."""
 
 import torch
 from torch import Tensor

@@ -55,6 +55,7 @@ HOOKS_OF_PYTHON = (
 FREE = (
     "Storage",
     "step",
+    "manual_seed",
     "showwarning",
     "_showwarnmsg_impl",
     "excepthook",
@@ -62,7 +63,10 @@ FREE = (
     "find_distributions",
     *("tzname", "timezone", "altzone", "daylight"),
 )
-"""What others replace, too: default dtypes, optimizers, pytest, packaging."""
+"""What others replace, too: default dtypes, optimizers, pytest, packaging.
+
+PyTorch itself replaces manual_seed, as soon as it loads its compiler.
+"""
 
 MISSING = object()
 

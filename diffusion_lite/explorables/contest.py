@@ -1,4 +1,4 @@
-"""A live figure of the contest, held anew: all trainings, and its verdicts."""
+"""Chapter 8's live figure: all trainings of the contest, and its verdicts."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Chapter 9's live figure: two solvers race from the same noise."""
+"""Chapter 10's live figure: two solvers race from the same noise."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Chapter 8's live figure: one density, many ways back."""
+"""Chapter 9's live figure: one density, many ways back."""
 
 from diffusion_lite.data import two_modes
 from diffusion_lite.explorables.explorable import Explorable, line_mixture

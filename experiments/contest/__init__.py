@@ -1,21 +1,22 @@
-"""Every family on one budget: how the contest is held, and what it found.
+"""Methods and builds crossed, on equal budgets: how it is held, what came out.
 
 From the ground floor up:
 
-``tasks``             the two distributions that are learned
-``methods``           how each is trained, sampled and measured
-``search``            the settings that each may try
-``protocol``          a job, its evaluations, what they measure
-``results``           the table, intervals and verdicts
-``claims``            what is often said, and what was measured
-``hold``              run all of it: ``make contest``
-
-and what chapters 6 and 7 make of it:
-
-``sizes``             latents and parameters, read from the modules
-``figures``           a function a figure, from the table
-``tables``            the tables in Markdown
-``facts``             the numbers in the prose, and what is said of them
-``game``              chapter 6's figures of the game of two numbers
-``families``          chapter 7's figures of VAE and flow
+``reader``    features of digits, by a network that never saw them
+``tasks``     what is learned, and how it is measured
+``networks``  a perceptron and a convolution for each role
+``methods``   how each is trained, sampled and measured
+``search``    who is in it, and the settings that each may choose from
+``cost``      what a step costs, in seconds and in operations
+``protocol``  a job, its evaluations, what they measure
+``results``   the table, read and checked
+``verdicts``  the questions, and their answers with intervals
+``hold``      run all of it
+``shown``     which build stands for a method, and its values
+``sizes``     latents and parameters, read from the modules
+``figures``   a function a figure, from the table
+``claims``    what is often said, and what was measured
+``tables``    the verdicts and other tables, in Markdown
+``facts``     numbers for prose, and what may be said of them
+``collapse``  a generator against a discriminator that stands still
 """

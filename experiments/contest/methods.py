@@ -15,21 +15,13 @@ from diffusion_lite.elbo import (
     optimal_reverse_variance,
 )
 from diffusion_lite.flow import Flow, flow_loss
-from diffusion_lite.gan import (
-    point_discriminator,
-    point_generator,
-    train_gan,
-)
-from diffusion_lite.networks import MLP, UNet
+from diffusion_lite.gan import train_gan
 from diffusion_lite.sampling import clamp_x_0, ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
 from diffusion_lite.training import last, train
 from diffusion_lite.vae import picture_vae, point_vae, vae_loss
-from experiments.contest.networks import (
-    picture_discriminator,
-    picture_generator,
-)
-from experiments.contest.tasks import Ring, Task
+from experiments.contest import networks
+from experiments.contest.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +36,13 @@ class Learner:
     passes: int = 1  # of a network, for one sample
 
 
-def diffusion(task: Task, config: dict, **run) -> Learner:
+def diffusion(task: Task, build: str, config: dict, **run) -> Learner:
     """Build chapter 5's model; config: lr, batch_size, T."""
-    points = isinstance(task, Ring)
-    model = MLP() if points else UNet(width=24)
+    model = networks.denoiser(build, picture=task.picture)
     schedule = cosine_schedule(config["T"])
-    bound = 2.5 if points else 1.0  # of the data
-
-    loss = partial(denoising_loss, schedule=schedule)
 
     def sample(state, n: int, generator: torch.Generator) -> Tensor:
-        eps_model = clamp_x_0(state.ema, schedule, -bound, bound)
+        eps_model = clamp_x_0(state.ema, schedule, -task.bound, task.bound)
         x_T = torch.randn(n, *task.data.shape[1:], generator=generator)
         return last(ddpm_sample(eps_model, x_T, schedule, generator=generator))
 
@@ -67,31 +55,30 @@ def diffusion(task: Task, config: dict, **run) -> Learner:
         }
         return elbo_terms(state.ema, x, schedule, **kwargs).sum()
 
+    loss = partial(denoising_loss, schedule=schedule)
     states = train(model, loss, task.data, **_loop(config), **run)
     return Learner(states, sample, nll, parts=(model,), passes=config["T"])
 
 
-def gan(task: Task, config: dict, **run) -> Learner:
+def gan(task: Task, build: str, config: dict, **run) -> Learner:
     """Build a GAN; config: lr, batch_size, noise_dim, and gamma for R1."""
-    points = isinstance(task, Ring)
-    make = point_generator if points else picture_generator
-    model = make(config["noise_dim"])
-    oppose = point_discriminator if points else picture_discriminator
-    discriminator = oppose()
+    kind = {"picture": task.picture}
+    model = networks.generator(build, config["noise_dim"], **kind)
+    opponent = networks.discriminator(build, **kind)
     gamma = config.get("gamma", 0.0)
     states = train_gan(
-        model, discriminator, task.data, gamma=gamma, **_loop(config), **run
+        model, opponent, task.data, gamma=gamma, **_loop(config), **run
     )
-    return Learner(states, _sample, parts=(model, discriminator))
+    return Learner(states, _sample, parts=(model, opponent))
 
 
-def vae(task: Task, config: dict, **run) -> Learner:
+def vae(task: Task, build: str, config: dict, **run) -> Learner:
     """Build a VAE; config: lr, batch_size, latent_dim.
 
     A point is sampled with the decoder's noise, a picture is its mean.
     """
-    points = isinstance(task, Ring)
-    model = (point_vae if points else picture_vae)(config["latent_dim"])
+    make = picture_vae if task.picture else point_vae
+    model = make(config["latent_dim"])
     states = train(model, vae_loss, task.data, **_loop(config), **run)
 
     @torch.no_grad()
@@ -109,18 +96,18 @@ def vae(task: Task, config: dict, **run) -> Learner:
         return -net.log_prob(x, samples=256, generator=generator).mean()
 
     parts = (model.decoder, model.encoder, nn.ParameterList([model.log_std]))
-    sample = _sample if points else sample_mean
+    sample = sample_mean if task.picture else _sample
     return Learner(states, sample, nll, closer, parts)
 
 
-def flow(task: Task, config: dict, **run) -> Learner:
+def flow(task: Task, build: str, config: dict, **run) -> Learner:
     """Build a flow; config: lr, batch_size, layers, width.
 
     Pictures are moved evenly within their grey levels, one eighth wide.
     """
     shape = tuple(task.data.shape[1:])
     model = Flow(shape, config["layers"], config["width"])
-    level = 0.0 if isinstance(task, Ring) else 1 / 8
+    level = 1 / 8 if task.picture else 0.0
 
     def loss(model: Flow, x: Tensor, generator: torch.Generator) -> Tensor:
         u = torch.rand(x.shape, generator=generator) - 0.5
@@ -134,7 +121,7 @@ def flow(task: Task, config: dict, **run) -> Learner:
     return Learner(states, _sample, nll, parts=(model,))
 
 
-def kde(task: Task, config: dict, **run) -> Learner:
+def kde(task: Task, build: str, config: dict, **run) -> Learner:
     """Build a kernel density: real data, with Gaussian noise on them."""
     from sklearn.neighbors import KernelDensity
 
@@ -143,7 +130,7 @@ def kde(task: Task, config: dict, **run) -> Learner:
     return _baseline(task, model, partial(model.sample, random_state=seed))
 
 
-def mixture(task: Task, config: dict, **run) -> Learner:
+def mixture(task: Task, build: str, config: dict, **run) -> Learner:
     """Build a Gaussian mixture, fitted by expectation maximisation."""
     from sklearn.mixture import GaussianMixture
 
@@ -152,17 +139,17 @@ def mixture(task: Task, config: dict, **run) -> Learner:
     return _baseline(task, model, lambda n: model.sample(n)[0])
 
 
-def real(task: Task, config: dict, **run) -> Learner:
+def real(task: Task, build: str, config: dict, **run) -> Learner:
     """Build real data: the floor of every measure."""
-    mixture = getattr(task, "mixture", None)
+    truth = getattr(task, "mixture", None)
 
     def nll(state, x: Tensor, generator: torch.Generator) -> Tensor:
-        return -mixture.log_prob(x).mean()
+        return -truth.log_prob(x).mean()
 
     return Learner(
         iter([SimpleNamespace(step=1, loss=None)]),
         lambda state, n, generator: task.fresh(n, generator),
-        mixture and nll,
+        truth and nll,
     )
 
 

@@ -1,152 +1,209 @@
 """How the contest is held: a job, its evaluations, and what they measure.
 
-A *job* is one training of one method from one seed. Every method gets the
-same data, about as many parameters where it samples, and the same CPU seconds
-on one core, for the search of its settings and for the trainings that count.
-``make contest`` runs all jobs; what they find is in ``results``.
+A *job* is one training of one side from one seed. What it may spend is
+turned into a number of steps beforehand, by what a step costs.
 """
 
+import dataclasses
 import math
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
 
-from diffusion_lite import metrics
+from experiments.contest import cost
 from experiments.contest.methods import METHODS, Learner
-from experiments.contest.search import SEARCH
-from experiments.contest.tasks import TASKS, Task
+from experiments.contest.search import AT_ONCE, PLAYERS, Side, kind, own, rates
+from experiments.contest.tasks import Handwriting, Plane, Task, task
 
-MOMENTS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""When in a training its quality is evaluated, as shares of its steps."""
-
-SEEDS = tuple(range(20, 30))
-"""One for each training that counts; those below were used before."""
+SEEDS = tuple(range(40, 52))
+"""One for each training that counts; none of them was used before."""
 
 SEARCH_SEEDS = (100, 101)
-"""Those of the search, which the contest does not use again."""
+SHORT = 1 / 5
+"""What the first round of the search may spend, of a whole training."""
+
+MOMENTS = (0.25, 0.5)
+"""When a training is evaluated before its end, as shares of its steps."""
+
+TINY = 1e-9  # a distance may be 0, and its logarithm may not
+LOST = {"precision": 0.0, "recall": 0.0} | dict.fromkeys(
+    ("distance", "energy", "frechet", "weights_tv"), math.inf
+)
+"""What a training that blew up is given: it ranks last, and stays."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One training: everything that its result follows from."""
 
-    phase: str  # "search" for the settings, or "contest"
+    phase: str  # "first", "second", "third" round of the search; "contest"
     task: str
     method: str
+    build: str
+    currency: str  # what all sides spend the same of
     config: dict
     seed: int
-    steps: int  # 0: as many as fit into the task's seconds, see affordable
+    steps: int
+
+    @property
+    def side(self) -> Side:
+        """Whose training it is."""
+        return Side(self.task, self.method, self.build)
 
     @property
     def name(self) -> str:
         """A name of its own, also for a file."""
         settings = [f"{value:g}" for value in self.config.values()]
-        return "_".join(
-            [self.phase, self.task, self.method, *settings, f"{self.seed}"]
-        )
-
-    @property
-    def is_loop(self) -> bool:
-        """Whether it trains step by step, and not at once."""
-        return "lr" in self.config
+        parts = [self.phase, *self.side, self.currency, *settings]
+        return "_".join([*parts, f"{self.seed}", f"{self.steps}"])
 
 
-def search_jobs(task: str, method: str) -> list[Job]:
-    """Return a job for each of an method's settings and search seeds."""
+@dataclass(frozen=True)
+class Price:
+    """What one step costs, with each batch of a side."""
+
+    seconds: float
+    operations: float
+
+
+Prices = dict[tuple[str, str, str, int], Price]  # kind, method, build, batch
+
+
+def first_round(side: Side, prices: Prices) -> list[Job]:
+    """Return the jobs that try each rate and batch in a fifth of the time."""
     return [
-        Job("search", task, method, config, seed, steps=0)
-        for config in SEARCH[task][method]
-        for seed in SEARCH_SEEDS
+        Job("first", *side, "seconds", config, SEARCH_SEEDS[0], steps)
+        for config in rates(side)
+        for steps in [affordable(side, config, prices, SHORT)]
     ]
 
 
-def contest_jobs(rows: list[dict]) -> list[Job]:
-    """Return a job for each seed, with the best settings of a search.
+def second_round(side: Side, rows: list[dict], prices: Prices) -> list[Job]:
+    """Return the jobs that try the three best with each setting of its own.
 
-    The rows are those of one method's search; the best settings are those
-    of the smallest mean distance. The steps are as many as fit into the
-    task's seconds, at the pace that the search measured.
+    The rows are those of the side's first round.
     """
-    best = best_of_search(rows)
-    first, task = best[0], TASKS[best[0]["task"]]
-    job = Job("contest", first["task"], first["method"], first["config"], 0, 1)
-    if job.is_loop:
-        steps, seconds = (
-            sum(row[key] for row in best) for key in ("steps", "seconds")
-        )
-        job = replace(job, steps=round(steps * task.seconds / seconds))
-    return [replace(job, seed=seed) for seed in SEEDS]
+    best = sorted(rows, key=lambda row: row["distance"])[:3]
+    return [
+        Job("second", *side, "seconds", config, SEARCH_SEEDS[0], steps)
+        for config in own(side, [row["config"] for row in best])
+        for steps in [affordable(side, config, prices)]
+    ]
 
 
-def best_of_search(rows: list[dict]) -> list[dict]:
-    """Return the rows of the settings whose mean distance is smallest."""
-    tried = {}
+def third_round(rows: list[dict]) -> list[Job]:
+    """Return the jobs that try the two best of the second with a new seed."""
+    best = sorted(rows, key=lambda row: row["distance"])[:2]
+    fields = [field.name for field in dataclasses.fields(Job)]
+    again = {"phase": "third", "seed": SEARCH_SEEDS[1]}
+    return [
+        Job(**{name: row[name] for name in fields} | again) for row in best
+    ]
+
+
+def winner(rows: list[dict]) -> dict:
+    """Return the settings with the smallest mean of log distance.
+
+    The rows are those of the second round and of the third; who is not in
+    the third does not count.
+    """
+    tried: dict[str, list[dict]] = {}
     for row in rows:
         tried.setdefault(str(row["config"]), []).append(row)
-    return min(
-        tried.values(), key=lambda each: sum(row["distance"] for row in each)
+    best = min(
+        (each for each in tried.values() if each[-1]["phase"] == "third"),
+        key=lambda each: sum(math.log(row["distance"] + TINY) for row in each),
     )
+    return best[0]["config"]
 
 
-def run(job: Job) -> Iterator[dict]:
+def contest_jobs(
+    side: Side, config: dict, prices: Prices, budgets: dict[str, float]
+) -> list[Job]:
+    """Return a job for each seed and currency, with a side's settings.
+
+    ``budgets`` has the operations of each kind of task. The grids are held
+    in operations only, and who is not compared in both in seconds only.
+    """
+    found = {"seconds": affordable(side, config, prices)}
+    if side.method in PLAYERS:
+        each = price_of(side, config, prices).operations
+        found["operations"] = max(1, round(budgets[kind(side.task)] / each))
+    if side.task.startswith("grid") and side.method != "real":
+        del found["seconds"]
+    return [
+        Job("contest", *side, currency, config, seed, steps)
+        for seed in SEEDS
+        for currency, steps in found.items()
+    ]
+
+
+def affordable(
+    side: Side, config: dict, prices: Prices, share: float = 1.0
+) -> int:
+    """Return how many steps fit into a share of the task's seconds."""
+    if side.method in AT_ONCE:
+        return 1
+    seconds = (Handwriting if side.task == "digits" else Plane).seconds
+    each = price_of(side, config, prices).seconds
+    return max(1, round(share * seconds / each))
+
+
+def price_of(side: Side, config: dict, prices: Prices) -> Price:
+    """Return what a step of a side costs with some settings."""
+    return prices[
+        kind(side.task), side.method, side.build, config["batch_size"]
+    ]
+
+
+def price(side: Side, config: dict) -> Price:
+    """Measure what a step costs; let nothing else run meanwhile."""
+    job = Job("first", *side, "seconds", config, 0, 100)
+    _, learner = start(job)
+    operations = cost.operations(lambda: next(learner.states))
+    return Price(cost.pace(learner.states), operations)
+
+
+def run(job: Job, prices: Prices) -> Iterator[dict]:
     """Train, evaluate the model now and then, and yield a row each time.
 
-    In a search there is one evaluation, at the end. In the contest there is
-    one at each of the MOMENTS, and the last row has every measure. A training
-    that diverges ends with an infinite distance.
+    A training of the contest has every measure at its end. One that blows
+    up ends with those of LOST.
     """
-    job = job if job.steps else replace(job, steps=affordable(job))
-    task, learner = start(job)
+    of, learner = start(job)
     moments = {job.steps}
-    if job.phase == "contest":
+    if job.phase == "contest" and job.currency == "seconds":
         moments |= {math.ceil(share * job.steps) for share in MOMENTS}
     losses, spent = [], 0.0
     try:
-        for state, spent in timed(learner.states):
+        for state, spent in cost.timed(learner.states):
             other = getattr(state, "discriminator_loss", None)
             losses.append((state.loss, other))
             if state.step in moments:
-                row = evaluate(job, task, learner, state)
-                yield row | {"seconds": spent} | means(losses)
+                row = evaluate(job, of, learner, state)
+                yield (
+                    row | paid(job, state.step, spent, prices) | means(losses)
+                )
                 losses = []
     except FloatingPointError:
-        row = about(job, learner) | {"step": job.steps, "seconds": spent}
-        yield row | {"distance": math.inf}
+        row = about(job, learner) | {"step": job.steps} | LOST
+        row |= {"modes_lost": len(of.weights)}
+        yield row | paid(job, job.steps, spent, prices)
 
 
 def start(job: Job) -> tuple[Task, Learner]:
-    """Return the task, and the method at its first step."""
+    """Return the task, and the side at its first step."""
+    of = task(job.task, job.seed)
+    if job.phase != "contest":
+        of.set_test_aside()
     generator = torch.Generator().manual_seed(job.seed)
     torch.manual_seed(job.seed)  # the first weights
-    task = TASKS[job.task](generator)
-    if job.phase == "search":
-        task.set_test_aside()
+    steps = {} if job.method in AT_ONCE else {"steps": job.steps}
     build = METHODS[job.method]
-    steps = {"steps": job.steps} if job.is_loop else {}
-    return task, build(task, job.config, **steps, generator=generator)
-
-
-def timed(states: Iterator) -> Iterator[tuple[object, float]]:
-    """Yield each state with the CPU seconds that all so far have taken."""
-    seconds, begin = 0.0, time.process_time()
-    for state in states:
-        seconds += time.process_time() - begin
-        yield state, seconds
-        begin = time.process_time()
-
-
-def affordable(job: Job, tried: int = 60) -> int:
-    """Return how many steps fit into the task's seconds on this machine."""
-    if not job.is_loop:
-        return 1
-    _, learner = start(replace(job, steps=2 * tried))
-    spent = [seconds for _, seconds in timed(learner.states)]
-    pace = (spent[-1] - spent[tried - 1]) / tried
-    return round(TASKS[job.task].seconds / pace)
+    run = {**steps, "generator": generator}
+    return of, build(of, job.build, job.config, **run)
 
 
 def about(job: Job, learner: Learner) -> dict:
@@ -161,74 +218,56 @@ def about(job: Job, learner: Learner) -> dict:
     }
 
 
-def evaluate(job: Job, task: Task, learner: Learner, state: object) -> dict:
+def paid(job: Job, steps: int, seconds: float, prices: Prices) -> dict:
+    """Return what the training has spent so far, in both currencies."""
+    if job.method in AT_ONCE:
+        return {"seconds": seconds}
+    each = price_of(job.side, job.config, prices).operations
+    return {"seconds": seconds, "operations": steps * each}
+
+
+def evaluate(job: Job, of: Task, learner: Learner, state: object) -> dict:
     """Return a row: the job, the step, and how far from the data it is.
 
-    At the end of a training of the contest, every measure. All evaluations
-    of a training use the same random numbers, so they differ by what it has
-    learned, and the last does not depend on how many came before.
+    All evaluations of a training use the same random numbers, so the last
+    does not depend on how many came before.
     """
-    generator = torch.Generator().manual_seed(1000 + job.seed)
+    generator = torch.Generator().manual_seed(20_000 + job.seed)
     sample = partial(learner.sample, state, generator=generator)
-    n = task.few if job.phase == "contest" else task.block
     row = about(job, learner) | {"step": state.step}
-    if job.phase == "contest" and state.step == job.steps:
-        x, times = sample_all(task, sample)
-        row |= times | measures(task, x)
-        row |= likelihoods(task, learner, state, generator)
-    else:
-        x = sample(n)
-    real = task.features(task.real(n))
-    distance = task.distance(task.features(x[:n]), real)
-    return row | {"distance": float(distance)}
+    if job.phase != "contest" or state.step < job.steps:
+        return row | {"distance": of.distance(sample(of.few))}
+    x, costs = sample_all(of, sample)
+    row |= {"distance": of.distance(x[: of.few])} | costs | of.measures(x)
+    if job.task == "ring" and job.currency == "seconds":
+        row |= likelihoods(of, learner, state, generator)
+    return row
 
 
-def sample_all(task: Task, sample: Callable) -> tuple[Tensor, dict]:
-    """Return all samples to be measured, and what a few of them cost."""
-    _, one = fastest(lambda: sample(1))
-    x, thousand = fastest(lambda: sample(1000))
-    x = torch.cat([x, sample(task.samples - 1000)])
-    return x, {"seconds_one": one, "seconds_thousand": thousand}
-
-
-def fastest(call: Callable) -> tuple[Tensor, float]:
-    """Return the last result of three calls, and the fastest's CPU seconds.
-
-    Of fewer calls, if they are slow.
-    """
-    spent = []
-    while len(spent) < 3 and sum(spent) < 5:
-        begin = time.process_time()
-        result = call()
-        spent.append(time.process_time() - begin)
-    return result, min(spent)
-
-
-def measures(task: Task, x: Tensor) -> dict:
-    """Return what can be said of the samples x alone, (samples, ...)."""
-    shares = task.shares(x)
-    made = task.features(x[: task.block])
-    real = task.features(task.real(task.block))
-    precision, recall = metrics.precision_recall(made, real)
-    return {
-        "weights_tv": float(metrics.total_variation(shares, task.weights)),
-        "modes_lost": metrics.modes_lost(shares, task.weights),
-        "energy": float(metrics.energy_distance(made, real)),
-        "frechet": float(metrics.frechet_distance(made, real)),
-        "precision": precision,
-        "recall": recall,
+def sample_all(of: Task, sample: partial) -> tuple[torch.Tensor, dict]:
+    """Return all samples to be measured, and what one of them costs."""
+    blocks = [
+        cost.timed_call(partial(sample, of.block)) for _ in range(of.blocks)
+    ]
+    found = {
+        "seconds_one": min(
+            cost.timed_call(partial(sample, 1))[1] for _ in range(3)
+        ),
+        "seconds_block": min(seconds for _, seconds in blocks) / of.block,
+        "operations_sample": cost.operations(partial(sample, 1)),
     }
+    return torch.cat([x for x, _ in blocks]), found
 
 
 def likelihoods(
-    task: Task, learner: Learner, state: object, generator: torch.Generator
+    of: Plane, learner: Learner, state: object, generator: torch.Generator
 ) -> dict:
     """Return -log p of new points, or bounds on it, where they are known."""
     found = {"nats": learner.nll, "nats_closer": learner.closer}
     return {
-        name: float(nll(state, task.real(task.nats), generator))
+        name: float(nll(state, of.real(of.block), generator))
         for name, nll in found.items()
-        if nll is not None and task.nats
+        if nll is not None
     }
 
 

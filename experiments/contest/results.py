@@ -1,75 +1,84 @@
-"""What the contest found, and what may be said of it.
+"""The contest's table: a row for each evaluation of each model.
 
-``results.csv`` has a row for each evaluation of each model. Verdicts are
-computed from it: a difference counts if its interval over
-the seeds leaves out 0.
+An empty cell was not measured. A training that blew up has infinite
+distances and every mode lost: it ranks last, and is never left out.
 """
 
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from scipy import stats
-from torch import Tensor
+from experiments.contest.search import SIDES
 
 TABLE = Path(__file__).with_name("results.csv")
 
+
+def settings(text: str) -> dict:
+    """Return the settings that a cell holds.
+
+    Raises:
+        ValueError: it is no JSON object, or one with NaN or Infinity in it.
+    """
+    found = json.loads(text, parse_constant=_refuse)
+    return found if isinstance(found, dict) else _refuse(text)
+
+
+def _refuse(text: str) -> dict:
+    raise ValueError(f"{text} is none")
+
+
 COLUMNS = {
-    "phase": str,  # "search" for the settings, or "contest"
+    "phase": str,  # "first", "second", "third" round of the search; "contest"
     "task": str,
     "method": str,
-    "config": json.loads,
+    "build": str,
+    "currency": str,  # what all sides spent the same of
+    "config": settings,
     "seed": int,
     "steps": int,  # of the whole training
     "step": int,  # when it was evaluated
     "seconds": float,  # of CPU, until then
+    "operations": float,  # until then
     "loss": float,  # mean since the last evaluation
-    "discriminator_loss": float,  # the discriminator's, likewise
-    "distance": float,  # energy (ring), Frechet (digits), of a few samples;
-    # infinite where a training diverged, and then nothing else was measured
-    "weights_tv": float,  # total variation of the modes' shares
-    "modes_lost": int,
+    "discriminator_loss": float,  # likewise
+    "distance": float,  # energy (plane), Frechet (digits), of a few samples
     "energy": float,
     "frechet": float,
+    "weights_tv": float,  # total variation of the modes' shares
+    "modes_lost": int,
     "precision": float,
     "recall": float,
-    "nats": float,  # -log p of held-out data, or a bound on it
+    "nats": float,  # -log p of new points, or a bound on it
     "nats_closer": float,  # a closer bound, of 256 samples of the latent
     "seconds_one": float,  # of CPU, for one sample
-    "seconds_thousand": float,
+    "seconds_block": float,  # of CPU, for each of many
     "passes": int,  # of a network, for one sample
+    "operations_sample": float,  # for one sample
     "parameters": int,  # of the network that samples
     "trained": int,  # parameters in all
     "commit": str,
+    "sources": str,  # a hash of the code that ran
     "machine": str,
 }
-NAMES = {
-    "diffusion": "the diffusion model",
-    "gan": "the plain GAN",
-    "gan-r1": "the GAN with R1",
-    "vae": "the VAE",
-    "flow": "the flow",
-    "kde": "the kernel density",
-    "mixture": "the fitted mixture",
-    "real": "real data",
+KINDS = {settings: "settings in JSON", int: "an integer", float: "a number"}
+KNOWN = {
+    "phase": ("first", "second", "third", "contest"),
+    "task": tuple(dict.fromkeys(side.task for side in SIDES)),
+    "method": tuple(dict.fromkeys(side.method for side in SIDES)),
+    "build": tuple(dict.fromkeys(side.build for side in SIDES)),
+    "currency": ("seconds", "operations"),
 }
-HIGHER_IS_BETTER = {"precision", "recall"}
-HEADINGS = {  # of a table's lines, and what a number is multiplied by
-    "energy": ("energy distance, thousandths", 1000),
-    "frechet": ("Fréchet distance", 1),
-    "weights_tv": ("error of the shares, %", 100),
-    "modes_lost": ("modes lost", 1),
-    "precision": ("precision, %", 100),
-    "recall": ("recall, %", 100),
-    "nats": ("$-\\log p$ of new points, nats", 1),
-    "seconds": ("training, seconds", 1),
-    "seconds_one": ("one sample, milliseconds", 1000),
-    "seconds_thousand": ("a thousand, milliseconds", 1000),
-}
+CELL = ("task", "method", "build", "currency")
+"""What a cell of the contest has in common: its trainings differ in seed."""
+
+ORIGIN = {"commit": "commits", "sources": "sources", "machine": "machines"}
+"""What all rows have in common, and what several of them are called."""
+
+FILLED = {*KNOWN, *ORIGIN, "config", "seed", "steps", "step"}
+"""What every row has."""
 
 
 def read(path: str | Path = TABLE) -> list[dict]:
@@ -77,7 +86,11 @@ def read(path: str | Path = TABLE) -> list[dict]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: its columns are not COLUMNS.
+        ValueError: its columns are not COLUMNS, a cell is not of its type, is
+            NaN, is empty in a column of FILLED, or not one of KNOWN; the rows
+            are not all of one commit, sources and machine, or of code that
+            was changed since; a training has not one last row; a cell of the
+            contest lacks a seed that another has.
     """
     with Path(path).open(newline="", encoding="utf-8") as file:
         table = csv.DictReader(file)
@@ -86,13 +99,99 @@ def read(path: str | Path = TABLE) -> list[dict]:
                 f"{path} must have the columns {', '.join(COLUMNS)}; got "
                 f"{', '.join(table.fieldnames or ['none'])}"
             )
-        return [
-            {
-                name: make(row[name]) if row[name] else None
-                for name, make in COLUMNS.items()
-            }
-            for row in table
-        ]
+        rows = [_typed(row, f"line {table.line_num}") for row in table]
+    _check_origin(rows)
+    _check_last_rows(rows)
+    _check_seeds(rows)
+    return rows
+
+
+def _typed(row: dict, where: str) -> dict:
+    """Return the row with each cell's value in the place of its text."""
+    if None in row or None in row.values():
+        raise ValueError(f"{where} must have {len(COLUMNS)} cells")
+    return {name: _value(name, row[name], where) for name in COLUMNS}
+
+
+def _value(name: str, text: str, where: str) -> object:
+    if not text:
+        if name in FILLED:
+            raise ValueError(f"{where}: {name} must not be empty")
+        return None
+    make = COLUMNS[name]
+    try:
+        value = make(text)
+    except ValueError:
+        raise ValueError(
+            f"{where}: {name} must be {KINDS[make]}, got {text!r}"
+        ) from None
+    if isinstance(value, float) and math.isnan(value):
+        raise ValueError(f"{where}: {name} must be a number or inf, got NaN")
+    if value not in KNOWN.get(name, [value]):
+        raise ValueError(
+            f"{where}: {name} must be one of {', '.join(KNOWN[name])}; got "
+            f"{text!r}"
+        )
+    return value
+
+
+def _check_origin(rows: list[dict]) -> None:
+    for name, several in ORIGIN.items():
+        found = sorted({row[name] for row in rows})
+        if len(found) > 1:
+            raise ValueError(
+                f"rows of {len(found)} {several}: {'; '.join(found)}; a table "
+                "must be of one"
+            )
+    for row in rows:
+        if row["commit"].endswith("+"):
+            raise ValueError(
+                f"the commit must be one whose code was not changed since; "
+                f"got {row['commit']!r}"
+            )
+
+
+def _check_last_rows(rows: list[dict]) -> None:
+    """Check that each training has one row at its last step."""
+    counts: Counter[tuple] = Counter()
+    for row in rows:
+        counts[_training(row)] += row["step"] == row["steps"]
+    for training, count in counts.items():
+        if count != 1:
+            raise ValueError(
+                f"a training must have one last row (step = steps), got "
+                f"{count}: {', '.join(map(str, training))}"
+            )
+
+
+def _training(row: dict) -> tuple:
+    """Return what tells a training from the others.
+
+    In the contest a side has one training from each seed.
+    """
+    found = (row["phase"], *cell(row), f"seed {row['seed']}")
+    return found if row["phase"] == "contest" else (*found, str(row["config"]))
+
+
+def _check_seeds(rows: list[dict]) -> None:
+    """Check that all cells of the contest have the same seeds."""
+    seeds: dict[tuple, set] = {}
+    for row in rows:
+        if row["phase"] == "contest":
+            seeds.setdefault(cell(row), set()).add(row["seed"])
+    wanted = set().union(*seeds.values())
+    for name, found in seeds.items():
+        if found != wanted:
+            missing = ", ".join(map(str, sorted(wanted - found)))
+            raise ValueError(
+                f"the contest of {', '.join(name)} must have the seeds of all "
+                f"others; it lacks {missing}"
+            )
+
+
+def cell(row: dict) -> tuple[str, ...]:
+    """Return task, method, build and currency of a row."""
+    return tuple(row[name] for name in CELL)
 
 
 def write(rows: Iterable[dict], path: str | Path = TABLE) -> None:
@@ -110,231 +209,22 @@ def _text(value: object) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def trainings(rows: list[dict], task: str, method: str) -> list[list[dict]]:
-    """Return the contest's trainings of a method: its rows, by seed.
+def ends(
+    rows: list[dict], task: str, method: str, build: str, currency: str
+) -> dict[int, dict]:
+    """Return the last row of each training of a side in the contest, by seed.
 
     Raises:
-        ValueError: the contest had no such training.
+        ValueError: the contest had no such side.
     """
-    mine = _select(rows, "contest", task, method)
-    seeds = sorted({row["seed"] for row in mine})
-    return [[row for row in mine if row["seed"] == seed] for seed in seeds]
-
-
-def finished(rows: list[dict], task: str, method: str) -> list[list[dict]]:
-    """Return the trainings that came to their end; the others diverged.
-
-    Raises:
-        ValueError: the contest had no such training.
-    """
-    return [
-        run
-        for run in trainings(rows, task, method)
-        if math.isfinite(run[-1]["distance"])
-    ]
-
-
-def searched(rows: list[dict], task: str, method: str) -> list[dict]:
-    """Return the trainings with which a method's settings were sought.
-
-    Raises:
-        ValueError: there was no such search.
-    """
-    return _select(rows, "search", task, method)
-
-
-def _select(
-    rows: list[dict], phase: str, task: str, method: str
-) -> list[dict]:
-    wanted = (phase, task, method)
-    found = [
-        row
+    wanted = (task, method, build, currency)
+    found = {
+        row["seed"]: row
         for row in rows
-        if (row["phase"], row["task"], row["method"]) == wanted
-    ]
+        if row["phase"] == "contest"
+        and row["step"] == row["steps"]
+        and cell(row) == wanted
+    }
     if not found:
-        raise ValueError(f"the table has no {phase} of {method} on {task}")
-    return found
-
-
-def values(rows: list[dict], task: str, method: str, measure: str) -> Tensor:
-    """Return a measure at the end of each finished training, (seeds,).
-
-    Raises:
-        ValueError: the method has no such measure there.
-    """
-    found = list(_by_seed(rows, task, method, measure).values())
-    return torch.tensor(found, dtype=torch.float64)
-
-
-def _by_seed(
-    rows: list[dict], task: str, method: str, measure: str
-) -> dict[int, float]:
-    ends = [run[-1] for run in finished(rows, task, method)]
-    found = {end["seed"]: end[measure] for end in ends}
-    if None in found.values():
-        raise ValueError(f"{method} on {task} has no {measure}")
-    return found
-
-
-def mean_interval(x: Tensor) -> tuple[float, float]:
-    """Return the mean of (N,) and the half width of its 95 % interval.
-
-    By Student's t: the values are taken as normal, of unknown variance.
-
-    Raises:
-        ValueError: fewer than two values.
-    """
-    if len(x) < 2:
-        raise ValueError(f"an interval needs two values, got {len(x)}")
-    error = float(x.std()) / math.sqrt(len(x))
-    errors = float(stats.t.ppf(0.975, len(x) - 1))
-    return float(x.mean()), errors * error
-
-
-def in_words(x: Tensor) -> str:
-    """Return mean and interval of (N,) as text, to the digits that count.
-
-    It does not break: the spaces are hard ones.
-    """
-    mean, half = mean_interval(x)
-    if half == 0:
-        return f"{mean:g}"
-    digits = max(0, -math.floor(math.log10(half)))
-    text = f"{mean:,.{digits}f} ± {half:,.{digits}f}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def markdown_table(
-    rows: list[dict],
-    task: str,
-    methods: dict[str, str],
-    measures: Iterable[str],
-) -> str:
-    """Return a table, a line a measure and a column a method.
-
-    methods maps a name in the results to its heading; measures are keys of
-    HEADINGS. A dash stands where a method has no such measure: real data
-    are neither trained nor generated.
-    """
-    lines = [
-        ["", *methods.values()],
-        ["---", *["---:"] * len(methods)],
-        *(
-            [
-                HEADINGS[measure][0],
-                *(_cell(rows, task, name, measure) for name in methods),
-            ]
-            for measure in measures
-        ),
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(rows: list[dict], task: str, method: str, measure: str) -> str:
-    ends = [run[-1][measure] for run in finished(rows, task, method)]
-    if None in ends or (method == "real" and measure.startswith("seconds")):
-        return "–"
-    return in_words(HEADINGS[measure][1] * torch.tensor(ends).double())
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two methods under one measure, seed against seed."""
-
-    measure: str
-    names: tuple[str, str]
-    means: tuple[float, float]
-    difference: float  # first - second, mean over the seeds
-    half: float  # half the width of its 95 % interval
-
-    @property
-    def winner(self) -> str | None:
-        """The better one, or None if the interval has 0 in it."""
-        if abs(self.difference) <= self.half:
-            return None
-        first_is_higher = self.difference > 0
-        wants_high = self.measure in HIGHER_IS_BETTER
-        return self.names[0 if first_is_higher == wants_high else 1]
-
-    @property
-    def verdict(self) -> str:
-        """The comparison in words."""
-        first, second = (NAMES[name] for name in self.names)
-        if self.winner is None:
-            return f"no difference between {first} and {second} can be seen"
-        loser = self.names[self.winner == self.names[0]]
-        return f"{NAMES[self.winner]} is better than {NAMES[loser]}"
-
-    def sentence(self, title: str) -> str:
-        """The verdict with its numbers, the better one's first."""
-        first, second = (f"{mean:.2g}" for mean in self.means)
-        apart = self.in_words
-        if self.winner is not None:
-            apart = apart.lstrip("-")
-        if self.winner == self.names[1]:
-            first, second = second, first
-        return (
-            f"{title}: {self.verdict} ({first} against {second}; the "
-            f"difference is {apart})."
-        )
-
-    @property
-    def in_words(self) -> str:
-        """Difference and interval, with digits enough to see which is more.
-
-        It does not break: the spaces are hard ones.
-        """
-        digits = max(0, 1 - math.floor(math.log10(self.half)))
-        while round(abs(self.difference), digits) == round(self.half, digits):
-            digits += 1
-        text = f"{self.difference:.{digits}f} ± {self.half:.{digits}f}"
-        return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def compare(
-    rows: list[dict], task: str, measure: str, first: str, second: str
-) -> Comparison:
-    """Return how two methods differ, with an interval over the seeds.
-
-    Seed by seed, for both have had the same data; where one of them diverged,
-    the seed is left out.
-    """
-    one, other = (
-        _by_seed(rows, task, name, measure) for name in (first, second)
-    )
-    seeds = sorted(one.keys() & other.keys())
-    a, b = (
-        torch.tensor([each[seed] for seed in seeds], dtype=torch.float64)
-        for each in (one, other)
-    )
-    difference, half = mean_interval(a - b)
-    means = (float(a.mean()), float(b.mean()))
-    return Comparison(measure, (first, second), means, difference, half)
-
-
-def rank_correlation(
-    rows: list[dict], task: str, method: str, loss: str = "loss"
-) -> Tensor:
-    """Return Spearman's correlation of loss and distance, (seeds,).
-
-    Over the rows of each finished training: near 1 where a falling loss
-    means a falling distance, near 0 where it means nothing.
-    """
-    found = [
-        stats.spearmanr(
-            [row[loss] for row in run],
-            [row["distance"] for row in run],
-        ).statistic
-        for run in finished(rows, task, method)
-    ]
-    return torch.tensor(found, dtype=torch.float64)
-
-
-def clock_correlation(rows: list[dict], task: str, method: str) -> Tensor:
-    """Return the correlation of a loss that is minus the number of steps.
-
-    As rank_correlation, (seeds,). What a loss says about the distance counts
-    only if it is more than this: samples get better with time.
-    """
-    return -rank_correlation(rows, task, method, "step")
+        raise ValueError(f"the table has no contest of {', '.join(wanted)}")
+    return dict(sorted(found.items()))

@@ -1,69 +1,105 @@
-"""The settings that each method may search through: the third round's.
+"""Who is in the contest, and the settings that each may choose from.
 
-Each trained method has six settings for a task, so that each search costs
-the same. README.md says what the earlier rounds were.
+Every trained side has the same twelve rates and batches, and then one more
+setting of its own with two values. The first value of it is the one with
+which rates and batches are tried.
 """
 
 from itertools import product
+from typing import NamedTuple
+
+LOOP = [
+    {"lr": lr, "batch_size": batch_size}
+    for lr, batch_size in product(
+        (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1), ("small", "large")
+    )
+]
+BATCHES = {"plane": (256, 1024), "digits": (32, 128)}
 
 
-def _grid(**choices: tuple) -> list[dict]:
-    """Return every combination of the choices."""
+class Side(NamedTuple):
+    """Who is in the contest on a task: a method, and a build of networks."""
+
+    task: str
+    method: str
+    build: str
+
+
+OWN = {  # of each method, on a kind of task
+    ("plane", "diffusion"): [{"T": 100}, {"T": 50}],
+    ("plane", "gan"): [{"noise_dim": 8}, {"noise_dim": 2}],
+    ("plane", "gan-r1"): [
+        {"gamma": gamma, "noise_dim": 8} for gamma in (0.1, 1.0)
+    ],
+    ("plane", "vae"): [{"latent_dim": 8}, {"latent_dim": 4}],
+    ("plane", "flow"): [  # of one size
+        {"layers": layers, "width": width}
+        for layers, width in ((8, 67), (12, 54))
+    ],
+    ("plane", "kde"): [{"bandwidth": h} for h in (0.01, 0.02, 0.03, 0.05)],
+    ("plane", "mixture"): [{"n_components": n} for n in (4, 8, 12, 16)],
+    ("digits", "diffusion"): [{"T": 100}, {"T": 50}],
+    ("digits", "gan"): [{"noise_dim": 32}, {"noise_dim": 8}],
+    ("digits", "gan-r1"): [
+        {"gamma": gamma, "noise_dim": 32} for gamma in (0.1, 1.0)
+    ],
+    ("digits", "vae"): [{"latent_dim": 8}, {"latent_dim": 16}],
+    ("digits", "flow"): [
+        {"layers": layers, "width": width}
+        for layers, width in ((12, 60), (16, 47))
+    ],
+    ("digits", "kde"): [{"bandwidth": h} for h in (0.03, 0.05, 0.1, 0.2)],
+    ("digits", "mixture"): [
+        {"n_components": n, "reg_covar": 3e-3} for n in (20, 40, 80, 160)
+    ],
+}
+AT_ONCE = ("kde", "mixture", "real")
+"""What is not trained step by step."""
+
+PLAYERS = ("diffusion", "gan-r1")
+"""Those that are compared in both currencies."""
+
+SIDES = [
+    *(
+        Side(task, name, "perceptron")
+        for task in ("ring", "digits")
+        for name in (*PLAYERS, "gan", "vae", "flow")
+    ),
+    *(Side("digits", name, "convolution") for name in PLAYERS),
+    *(
+        Side(task, name, "perceptron")
+        for task in ("grid25", "grid100", "grid400")
+        for name in PLAYERS
+    ),
+    *(
+        Side(task, name, "none")
+        for task in ("ring", "digits")
+        for name in AT_ONCE
+    ),
+    *(Side(task, "real", "none") for task in ("grid25", "grid100", "grid400")),
+]
+
+
+def kind(task: str) -> str:
+    """Return "plane" or "digits"."""
+    return "digits" if task == "digits" else "plane"
+
+
+def rates(side: Side) -> list[dict]:
+    """Return the settings of the first round, with the first of its own."""
+    small, large = BATCHES[kind(side.task)]
+    sizes = {"small": small, "large": large}
+    own = OWN[kind(side.task), side.method][0]
     return [
-        dict(zip(choices, values, strict=True))
-        for values in product(*choices.values())
+        each | {"batch_size": sizes[each["batch_size"]]} | own for each in LOOP
     ]
 
 
-SEARCH = {
-    "ring": {
-        "diffusion": _grid(
-            lr=(3e-2, 6e-2), batch_size=(256, 512, 1024), T=(100,)
-        ),
-        "gan": _grid(
-            lr=(1e-3, 3e-3), batch_size=(256, 512, 1024), noise_dim=(2,)
-        ),
-        "gan-r1": _grid(
-            lr=(1e-3, 2e-3, 4e-3),
-            batch_size=(256,),
-            noise_dim=(8, 16),
-            gamma=(0.1,),
-        ),
-        "vae": _grid(
-            lr=(1e-2, 2e-2), batch_size=(256, 512, 1024), latent_dim=(8,)
-        ),
-        "flow": [
-            {"lr": lr, "batch_size": 512, "layers": layers, "width": width}
-            for lr in (1e-2, 2e-2, 4e-2)
-            for layers, width in ((8, 67), (12, 54))  # of one size
-        ],
-        "kde": _grid(bandwidth=(0.01, 0.02, 0.03, 0.05)),
-        "mixture": _grid(n_components=(4, 8, 12, 16)),
-        "real": [{}],
-    },
-    "digits": {
-        "diffusion": _grid(
-            lr=(2e-3, 4e-3, 8e-3), batch_size=(64, 128), T=(100,)
-        ),
-        "gan": _grid(
-            lr=(1e-3, 2e-3, 4e-3), batch_size=(128, 256), noise_dim=(32,)
-        ),
-        "gan-r1": _grid(
-            lr=(2e-3, 4e-3, 8e-3),
-            batch_size=(64,),
-            noise_dim=(32,),
-            gamma=(0.1, 0.3),
-        ),
-        "vae": _grid(
-            lr=(3e-3, 5e-3, 8e-3), batch_size=(64,), latent_dim=(8, 16)
-        ),
-        "flow": [
-            {"lr": lr, "batch_size": 64, "layers": layers, "width": width}
-            for lr in (3e-3, 5e-3, 1e-2)
-            for layers, width in ((12, 60), (16, 47))
-        ],
-        "kde": _grid(bandwidth=(0.03, 0.05, 0.1)),
-        "mixture": _grid(n_components=(40, 80, 160), reg_covar=(3e-3,)),
-        "real": [{}],
-    },
-}
+def own(side: Side, best: list[dict]) -> list[dict]:
+    """Return the settings of the second round: the best, with each own."""
+    if side.method == "real":
+        return [{}]
+    values = OWN[kind(side.task), side.method]
+    if side.method in AT_ONCE:
+        return values
+    return [config | value for config in best for value in values]

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from diffusion_lite.flow import Flow
-from diffusion_lite.gan import point_generator
-from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.vae import picture_vae, point_vae
-from experiments.contest.networks import picture_generator
-from experiments.contest.results import trainings
+from experiments.contest import networks
+from experiments.contest.results import ends
+from experiments.contest.shown import build_of
 
 
 @dataclass(frozen=True)
@@ -24,26 +23,30 @@ class Size:
 
 def setting(rows: list[dict], task: str, method: str, name: str) -> int:
     """Return a setting with which a method was in the contest."""
-    return trainings(rows, task, method)[0][0]["config"][name]
+    found = ends(rows, task, method, build_of(task, method), "seconds")
+    return next(iter(found.values()))["config"][name]
 
 
 def sizes(rows: list[dict], task: str) -> dict[str, Size]:
     """Return each family's Size on a task."""
-    ring = task == "ring"
-    shape = (2,) if ring else (1, 8, 8)
+    picture = task == "digits"
+    shape = (1, 8, 8) if picture else (2,)
     entries = math.prod(shape)
+    builds = {name: build_of(task, name) for name in ("diffusion", "gan-r1")}
     noise_dim = setting(rows, task, "gan-r1", "noise_dim")
     latent = setting(rows, task, "vae", "latent_dim")
-    generator = (point_generator if ring else picture_generator)(noise_dim)
-    decoder = (point_vae if ring else picture_vae)(latent).decoder
+    generator = networks.generator(
+        builds["gan-r1"], noise_dim, picture=picture
+    )
+    decoder = (picture_vae if picture else point_vae)(latent).decoder
     layers, width = (
         setting(rows, task, "flow", name) for name in ("layers", "width")
     )
     steps = setting(rows, task, "diffusion", "T")
-    denoiser = MLP() if ring else UNet(width=24)
+    denoiser = networks.denoiser(builds["diffusion"], picture=picture)
     return {
         "diffusion": Size(entries, steps, parameters(denoiser)),
-        "gan-r1": Size(generator.noise_dim, 1, parameters(generator)),
+        "gan-r1": Size(noise_dim, 1, parameters(generator)),
         "vae": Size(latent, 1, parameters(decoder)),
         "flow": Size(entries, 1, parameters(Flow(shape, layers, width))),
     }

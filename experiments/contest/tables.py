@@ -1,28 +1,48 @@
-"""The tables of chapters 6 and 7, in Markdown."""
+"""The contest's tables, in Markdown."""
+
+import math
+import statistics
 
 from experiments.contest.claims import Claim, claims
-from experiments.contest.figures import EVERYONE, FAMILIES, GAMES, mean
-from experiments.contest.results import (
-    compare,
-    finished,
-    markdown_table,
-    trainings,
-)
+from experiments.contest.figures import EVERYONE, FAMILIES
+from experiments.contest.shown import build_of, median, values
 from experiments.contest.sizes import Size
+from experiments.contest.verdicts import (
+    HIGHER_IS_BETTER,
+    NAMES,
+    RATIOS,
+    Verdict,
+    advantage,
+    all_verdicts,
+)
 
-COMMON = ("weights_tv", "modes_lost", "precision", "recall")
-TITLES = {
-    "energy": "Energy distance",
-    "frechet": "Fréchet distance",
-    "weights_tv": "Error of the shares",
-    "precision": "Precision",
-    "recall": "Recall",
+HARD = "\N{NO-BREAK SPACE}"
+SHORT = {
+    ("diffusion", "perceptron"): "diffusion, perceptrons",
+    ("diffusion", "convolution"): "diffusion, convolutions",
+    ("gan-r1", "perceptron"): "R1, perceptrons",
+    ("gan-r1", "convolution"): "R1, convolutions",
 }
+HEADINGS = {  # of chapter 7's lines, and what a number is multiplied by
+    "energy": ("energy distance, thousandths", 1000),
+    "frechet": ("Fréchet distance", 1),
+    "weights_tv": ("error of the shares, %", 100),
+    "modes_lost": ("modes lost", 1),
+    "precision": ("precision, %", 100),
+    "recall": ("recall, %", 100),
+    "nats": ("$-\\log p$ of new points, nats", 1),
+    "seconds_block": ("one of many samples, milliseconds", 1000),
+}
+LINES = [
+    *(("ring", name) for name in ("energy", "weights_tv", "recall", "nats")),
+    *(("digits", name) for name in ("frechet", "energy", "precision")),
+    *(("digits", name) for name in ("recall", "modes_lost", "seconds_block")),
+]
 ELSEWHERE = [  # claims that other chapters have measured
     Claim(
         'A diffusion model minimises "a standard convex cross-entropy loss".',
-        "here and in chapter 3: a squared error, convex in the prediction "
-        "and not in the weights; its lowest value is the floor, not 0",
+        "chapters 3 and 6: a squared error, convex in the prediction and not "
+        "in the weights; its lowest value is the floor, not 0",
         "half true: it is a minimisation, and not a game",
     ),
     Claim(
@@ -33,34 +53,59 @@ ELSEWHERE = [  # claims that other chapters have measured
     ),
     Claim(
         "It imitates a simple process, where a GAN searches blindly.",
-        "chapter 2: given the data, each step back has a known target; here: "
-        "the discriminator's gradient tells a generator where to go",
+        "chapter 2: given the data, each step back has a known target; "
+        "chapter 6: the discriminator's gradient tells a generator where to "
+        "go",
         "half true: a GAN is told too, by a network that is itself learning",
     ),
 ]
 
 
-def games(rows: list[dict], task: str) -> str:
-    """Return chapter 6's table of a task: diffusion, GANs and real data."""
-    first = {"ring": ("energy",), "digits": ("frechet", "energy")}[task]
-    measures = (*first, *COMMON, "seconds_one", "seconds_thousand")
-    heading = {
-        "ring": "**The ring,** ten seeds: mean and 95 % interval.",
-        "digits": "**The digits,** ten seeds.",
-    }[task]
-    return f"{heading}\n\n{markdown_table(rows, task, GAMES, measures)}"
+def verdicts_table(rows: list[dict]) -> str:
+    """Return the contest's table: a line a question, a column a currency."""
+    found: dict[tuple, dict[str, Verdict]] = {}
+    for each in all_verdicts(rows):
+        line = each.task, each.sides, each.measure
+        found.setdefault(line, {})[each.currency] = each
+    lines = [
+        "| the two sides | measure | equal seconds | equal operations |",
+        "| --- | --- | --- | --- |",
+    ]
+    before = None
+    for (task, sides, measure), by in found.items():
+        head = ""
+        if (task, sides) != before:
+            before = task, sides
+            head = f"*{NAMES[task]}:* {_pair(task, sides)}"
+        cells = [_cell(by.get(c)) for c in ("seconds", "operations")]
+        name = NAMES.get(measure, measure)
+        lines.append(f"| {' | '.join([head, name, *cells])} |")
+    return "\n".join(lines)
 
 
-def verdicts(rows: list[dict], task: str) -> str:
-    """Return a list: diffusion against the GAN with R1, by each measure."""
-    measures = [name for name in TITLES if (task, name) != ("ring", "frechet")]
-    return "\n".join(
-        "- "
-        + compare(rows, task, measure, "diffusion", "gan-r1").sentence(
-            TITLES[measure]
-        )
-        for measure in measures
-    )
+def _pair(task: str, sides: tuple) -> str:
+    if task == "digits":
+        return " against ".join(SHORT[side] for side in sides)
+    return "diffusion against R1"
+
+
+def _cell(verdict: Verdict | None) -> str:
+    """Return by how much the first side is better; bold where it stands."""
+    if verdict is None:
+        return ""
+    scale = 100 if verdict.measure in HIGHER_IS_BETTER else 1
+    found = [number(scale * x, verdict.measure) for x in advantage(verdict)]
+    text = "{} ({} to {})".format(*found).replace(" ", HARD)
+    return f"**{text}**" if verdict.winner else text
+
+
+def number(x: float, measure: str) -> str:
+    """Return a ratio with two digits, or a difference with its sign."""
+    if math.isinf(x):
+        return f"{x}".replace("inf", "∞")
+    if measure not in RATIOS:
+        return f"{x:+.0f}".replace("-", "\N{MINUS SIGN}") if round(x) else "0"
+    return f"{x:.2g}" if x < 10 else f"{x:.0f}"
 
 
 def claims_table(rows: list[dict]) -> str:
@@ -85,30 +130,48 @@ def sizes_table(
     lines += [
         f"| {FAMILIES[name]} | {ring[name].latent} | {size.latent} | "
         f"{size.passes} | {size.parameters:,} | "
-        f"{mean(rows, 'digits', name, 'trained'):,.0f} |"
+        f"{median(rows, 'digits', name, 'trained'):,.0f} |"
         for name, size in digits.items()
     ]
     return "\n".join(lines)
 
 
-def families(rows: list[dict], task: str) -> str:
-    """Return chapter 7's table of a task: all families and baselines."""
-    first = {"ring": ("energy", "nats"), "digits": ("frechet", "energy")}[task]
-    measures = (*first, *COMMON, "seconds", "seconds_thousand")
-    heading = {
-        "ring": "**The ring.** Mean and 95 % interval over ten seeds; the "
-        "diffusion model's and the VAE's $-\\log p$ are bounds.",
-        "digits": "**The digits.** Mean and 95 % interval over ten seeds"
-        + (
-            f"; {count} of the VAE's diverged."
-            if (count := diverged(rows, "digits", "vae"))
-            else "."
-        ),
-    }[task]
-    return f"{heading}\n\n{markdown_table(rows, task, EVERYONE, measures)}"
+def families(rows: list[dict]) -> str:
+    """Return chapter 7's table of both tasks: all families and baselines.
+
+    Medians over the seeds; a dash where a method has no such measure.
+    """
+    lines = [
+        " | ".join(["| median", *EVERYONE.values()]) + " |",
+        "| --- " + "| ---: " * len(EVERYONE) + "|",
+    ]
+    for task, measure in LINES:
+        title, scale = HEADINGS[measure]
+        cells = [
+            _median(rows, task, name, measure, scale) for name in EVERYONE
+        ]
+        lines.append(f"| {task}: {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def diverged(rows: list[dict], task: str, method: str) -> int:
-    """Return how many of a method's trainings did not come to their end."""
-    every, whole = (of(rows, task, method) for of in (trainings, finished))
-    return len(every) - len(whole)
+def _median(
+    rows: list[dict], task: str, method: str, measure: str, scale: float
+) -> str:
+    found = values(rows, task, method, measure)
+    if None in found or (method, measure) == ("real", "seconds_block"):
+        return "–"
+    middle = scale * statistics.median(found)
+    if measure == "nats":
+        return f"{middle:.2f}"
+    return f"{middle:.2g}" if middle < 10 else f"{middle:,.0f}"
+
+
+def blown_up(rows: list[dict], task: str, method: str) -> int:
+    """Return how many trainings of a method blew up, in seconds."""
+    found = values(rows, task, method, "energy")
+    return sum(math.isinf(x) for x in found)
+
+
+def name_of(task: str, method: str) -> str:
+    """Return how a side is called where its build matters."""
+    return SHORT[method, build_of(task, method)]

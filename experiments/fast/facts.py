@@ -1,4 +1,4 @@
-"""The numbers in chapter 9's prose, and what is said of them.
+"""The numbers in chapter 10's prose, and what is said of them.
 
 Where a new table makes a sentence untrue, the page does not build: change
 the sentence, and then the assertion.

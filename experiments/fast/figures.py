@@ -1,4 +1,4 @@
-"""The figures that chapter 9 draws from the table, one function each."""
+"""The figures that chapter 10 draws from the table, one function each."""
 
 from functools import partial
 

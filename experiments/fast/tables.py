@@ -1,4 +1,4 @@
-"""The tables of chapter 9, in Markdown."""
+"""The tables of chapter 10, in Markdown."""
 
 from experiments.fast import overhead as overheads
 from experiments.fast.figures import spread

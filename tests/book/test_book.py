@@ -22,7 +22,12 @@ NUMBERED = sorted(
     [*ROOT.glob("book/[0-9]*.md"), *ROOT.glob("notebooks/[0-9]*.ipynb")]
 )
 # A chapter whose leading module has another name: one asks, the other answers.
-LEADS = {"denoiser": "networks", "families": "vae", "fast": "solvers"}
+LEADS = {
+    "contest": "metrics",
+    "denoiser": "networks",
+    "families": "vae",
+    "fast": "solvers",
+}
 MACHINE_PATH = re.compile(rb"(?<![\w.:/])/(?:home|root|Users|work|tmp)/\w")
 
 

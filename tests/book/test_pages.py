@@ -55,7 +55,6 @@ def built():
 # ---- the book ----------------------------------------------------------
 
 CHAPTERS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.md"))
-LIVE = [stem for stem in CHAPTERS if stem != "07_families"]
 PAGES = sorted(
     page.relative_to(ROOT).with_suffix(".html").as_posix()
     for page in build.pages(ROOT)
@@ -75,7 +74,7 @@ def wrong(window, page):
 def without_live_figure(window, page):
     """What is wrong with the live figure of a page that should have one."""
     folder, stem = Path(page).parent.name, Path(page).stem
-    if folder != "book" or stem not in LIVE:
+    if folder != "book" or stem not in CHAPTERS:
         return []
     live = window.page.locator("figure.live > .explorable")
     live.first.wait_for()
@@ -275,7 +274,7 @@ def test_the_first_tab_skips_to_the_text(visit, address):
 # ---- live figures ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("stem", ["intro", *LIVE])
+@pytest.mark.parametrize("stem", ["intro", *CHAPTERS])
 def test_a_page_has_a_still_figure_where_scripts_are_off(visit, address, stem):
     window = visit(java_script_enabled=False)
     window.page.goto(f"{address['file']}/book/{stem}.html")

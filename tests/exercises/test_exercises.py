@@ -13,10 +13,12 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+from torch.nn import functional as F
 
 from diffusion_lite import exercises
 from diffusion_lite.exercises import check, names
-from diffusion_lite.exercises.trial import mistakes
+from diffusion_lite.exercises.trial import Trial, mistakes
 from diffusion_lite.parameterization import eps_from_x_0
 from diffusion_lite.posterior import (
     posterior_mean_from_eps,
@@ -343,6 +345,10 @@ def test_a_schedule_that_is_changed_is_seen():
         ),
         ("gan-1", torch.stack),
         ("elbo-3", torch.Tensor.numpy),
+        ("contest-1", lambda p: np.float64(float(p))),
+        ("contest-2", torch.Tensor.numpy),
+        ("contest-3", float),
+        ("contest-4", float),
         ("fast-2", tuple),
         ("fast-2", torch.tensor),
         ("fast-2", np.array),
@@ -435,6 +441,35 @@ def test_a_sampler_may_have_either_variance(variance):
 def test_the_book_s_own_step_is_right():
     for seed in range(20):
         assert check("fast-1", ddim_step, seed=seed)
+
+
+def test_a_layer_costs_what_torch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from diffusion_lite.exercises.contest import a_layer, counted
+
+    for seed in range(20):
+        trial = Trial(None, seed, "contest-3")
+        for stride in (1, 2):
+            for first in (True, False):
+                x, weight, y, _ = a_layer(trial, stride, first)
+                x.requires_grad_(not first)
+                weight.requires_grad_()
+                layer = {"stride": stride}
+                if F.conv2d(x, weight, **layer).shape != y.shape:
+                    layer["padding"] = 1
+                with FlopCounterMode(display=False) as counter:
+                    F.conv2d(x, weight, **layer).sum().backward()
+                total = counter.get_total_flops()
+                assert total == counted(x, weight, y, first)
+
+
+def test_p_may_be_scipy_s_or_counted_with_a_large_number():
+    def p_value(d):
+        d = d.nan_to_num(posinf=1e6, neginf=-1e6)
+        return stats.wilcoxon(d.numpy(), method="exact").pvalue
+
+    assert all(check("contest-1", p_value, seed=seed) for seed in range(20))
 
 
 @pytest.mark.parametrize("cut", [math.floor, math.ceil])

@@ -4,6 +4,7 @@ import builtins
 import json
 import math
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -161,6 +162,17 @@ def test_a_verdict_does_not_depend_on_what_a_notebook_set(kind, due):
         return verdicts(solutions, wrong)
 
     assert in_a_process_of_its_own(call) == expected
+
+
+def test_what_pytorch_replaces_itself_is_not_the_notebook_s():
+    run = (
+        "from diffusion_lite.exercises import check\n"
+        "import torch, torch._dynamo\n"
+        "print(check('forward-1', lambda *given: 1 / 0).text)"
+    )
+    said = subprocess.check_output([sys.executable, "-c", run], text=True)
+    assert "ZeroDivisionError" in said
+    assert "set back" not in said
 
 
 def test_an_error_says_what_was_set_back():

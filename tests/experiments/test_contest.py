@@ -1,402 +1,332 @@
-"""The contest: fair in what it gives, and the committed table is its own."""
+"""How the contest is held: fair in what it gives, and the same every time."""
 
-import itertools
+import json
 import math
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 
 import pytest
 import torch
 
-from diffusion_lite import training
-from experiments.contest import hold, protocol
-from experiments.contest.methods import METHODS, Learner
-from experiments.contest.protocol import (
-    SEARCH_SEEDS,
-    SEEDS,
-    Job,
-    affordable,
-    contest_jobs,
-    run,
-    search_jobs,
-    start,
-    timed,
+from diffusion_lite import gan, training
+from diffusion_lite.data import digits
+from experiments.contest import (
+    cost,
+    hold,
+    networks,
+    protocol,
+    reader,
+    search,
 )
-from experiments.contest.results import (
-    COLUMNS,
-    read,
-    searched,
-    trainings,
-    values,
-)
-from experiments.contest.search import SEARCH
-from experiments.contest.tasks import TASKS, Handwriting, Ring
+from experiments.contest.protocol import Job, Price, run, start
+from experiments.contest.results import COLUMNS
+from experiments.contest.search import AT_ONCE, PLAYERS, SIDES, Side
+from experiments.contest.tasks import MIXTURES, Handwriting, Plane, task
 
-LOOPS = ("diffusion", "gan", "gan-r1", "vae", "flow")
-EACH = [(task, method) for task in SEARCH for method in SEARCH[task]]
-MEASURES = (
-    "weights_tv",
-    "modes_lost",
-    "energy",
-    "frechet",
-    "precision",
-    "recall",
-    "seconds_one",
-    "seconds_thousand",
-)
+TRAINED = [side for side in SIDES if side.method not in AT_ONCE]
+PRICES = {
+    (search.kind(side.task), side.method, side.build, batch): Price(0.01, 1e9)
+    for side in TRAINED
+    for _, batch in hold.batches(side)
+}
+MEASURES = ("energy", "weights_tv", "modes_lost", "precision", "recall")
 
 
 @pytest.fixture
 def short(monkeypatch):
-    """Make every sample a small one."""
-    for task in (Ring, Handwriting):
-        monkeypatch.setattr(task, "samples", 1030)  # a thousand are timed
-        monkeypatch.setattr(task, "block", 30)
-        monkeypatch.setattr(task, "few", 20)
-    monkeypatch.setattr(Ring, "nats", 10)
+    """Make every sample a small one, and every chain short."""
+    monkeypatch.setattr(Plane, "block", 40)
+    monkeypatch.setattr(Plane, "few", 20)
+    monkeypatch.setattr(Handwriting, "block", 30)
+    monkeypatch.setattr(Handwriting, "few", 20)
 
 
-def job(task, method, phase="contest", steps=10):
-    config = SEARCH[task][method][0]
+def job(side, phase="contest", currency="seconds", steps=4, seed=40):
+    if side.method in AT_ONCE:
+        (config, *_), steps = search.own(side, []), 1
+    else:
+        config = search.rates(side)[0]
     if "T" in config:
-        config = config | {"T": 5}
-    return Job(phase, task, method, config, 0, steps if "lr" in config else 1)
+        config = config | {"T": 4}
+    return Job(phase, *side, currency, config, seed, steps)
 
 
-@pytest.mark.parametrize(
-    ("task", "method"),
-    [each for each in EACH if each != ("ring", "kde")],
-)
-def test_every_method_runs_and_is_measured(task, method, short):
-    rows = list(run(job(task, method)))
-    assert [row["step"] for row in rows] == sorted(
-        {row["step"] for row in rows}
-    )
-    assert rows[-1]["step"] == rows[-1]["steps"]
+@pytest.mark.parametrize("side", SIDES, ids="-".join)
+def test_every_side_runs_and_is_measured(side, short):
+    rows = list(run(job(side), PRICES))
+    last = rows[-1]
+    assert last["step"] == last["steps"]
     for row in rows:
         assert set(row) <= set(COLUMNS)
         assert math.isfinite(row["distance"])
-    assert all(math.isfinite(rows[-1][name]) for name in MEASURES)
-    likely = task == "ring" and method not in ("gan", "gan-r1")
-    assert ("nats" in rows[-1]) == likely
-    loose = (task, method) == ("ring", "vae")
-    assert ("nats_closer" in rows[-1]) == loose
-    if method in LOOPS:
-        assert rows[0]["parameters"] > 30_000
-        assert all(math.isfinite(row["loss"]) for row in rows)
-        seconds = [row["seconds"] for row in rows]
-        assert seconds == sorted(seconds)
+    assert all(math.isfinite(last[name]) for name in MEASURES)
+    assert ("frechet" in last) == (side.task == "digits")
+    assert ("nats" in last) == (
+        side.task == "ring" and not side.method.startswith("gan")
+    )
+    if side in TRAINED:
+        assert [row["step"] for row in rows] == [1, 2, 4]
+        assert [row["operations"] for row in rows] == [1e9, 2e9, 4e9]
+        assert last["operations_sample"] > 10_000
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_nobody_trains_on_a_gpu(task, short, monkeypatch):
+def test_nobody_trains_on_a_gpu(short, monkeypatch):
     monkeypatch.setattr(training, "device", lambda: torch.device("meta"))
-    _, learner = start(job(task, "diffusion"))
+    _, learner = start(job(Side("digits", "diffusion", "convolution")))
     state = next(learner.states)
     assert {p.device.type for p in state.model.parameters()} == {"cpu"}
-    assert math.isfinite(state.loss)
 
 
-def test_a_search_evaluates_once(short):
-    rows = list(run(job("ring", "vae", phase="search")))
-    assert [row["step"] for row in rows] == [10]
-    assert "energy" not in rows[0]
+@pytest.mark.parametrize("method", PLAYERS)
+def test_the_same_job_has_the_same_result(method, short):
+    side = Side("ring", method, "perceptron")
+    first, second = ([*run(job(side), PRICES)][-1] for _ in range(2))
+    other = [*run(job(side, seed=41), PRICES)][-1]
+    assert first["energy"] == second["energy"] != other["energy"]
 
 
-def test_the_same_job_has_the_same_result(short):
-    first, second = (next(run(job("ring", "flow"))) for _ in range(2))
-    assert first["distance"] == second["distance"]
-
-
-def test_evaluations_do_not_change_the_training(short, monkeypatch):
-    def last_loss():
-        *_, last = run(job("ring", "vae", steps=30))
-        return last["loss"]
-
-    often = last_loss()
-    monkeypatch.setattr(protocol, "MOMENTS", (0.9, 1.0))
-    assert last_loss() == often
-
-
-@pytest.mark.parametrize(
-    ("task", "method"), [("ring", "vae"), ("digits", "diffusion")]
-)
-def test_more_evaluations_do_not_change_what_is_found(
-    task, method, short, monkeypatch
+def test_evaluations_change_neither_the_training_nor_the_last(
+    short, monkeypatch
 ):
-    def found():
-        *_, last = run(job(task, method))
-        return {
-            name: value
-            for name, value in last.items()
-            if "seconds" not in name and "loss" not in name
-        }
-
-    often = found()
-    monkeypatch.setattr(protocol, "MOMENTS", (1.0,))
-    assert found() == often
-    assert set(MEASURES[:6]) <= set(often)
+    side = Side("ring", "vae", "perceptron")
+    often = [*run(job(side), PRICES)][-1]
+    monkeypatch.setattr(protocol, "MOMENTS", ())
+    (once,) = run(job(side), PRICES)
+    for name in MEASURES:
+        assert often[name] == once[name]
 
 
-def test_what_is_timed_is_measured(short, monkeypatch):
-    made = []
+def test_a_training_that_blows_up_ranks_last_and_stays(short):
+    side = Side("ring", "gan", "perceptron")
+    lost = job(side)
 
-    def sample(n):
-        x = torch.randn(n, 2)
-        made.append(x)
-        return x
-
-    x, times = protocol.sample_all(Ring, sample)
-    assert [len(each) for each in made] == [1] * 3 + [1000] * 3 + [30]
-    assert torch.equal(x, torch.cat(made[-2:]))
-    assert list(times) == ["seconds_one", "seconds_thousand"]
-
-
-def test_a_training_that_diverges_has_lost(short, monkeypatch):
     def states():
-        raise FloatingPointError("the loss is nan")
+        raise FloatingPointError
         yield
 
-    def build(task, config, **run):
-        return Learner(states(), None)
+    def burst(of, build, config, **_):
+        return protocol.Learner(states(), None)
 
-    monkeypatch.setitem(METHODS, "gan", build)
-    (row,) = run(job("ring", "gan"))
-    assert row["distance"] == math.inf
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(protocol.METHODS, "gan", burst)
+        (row,) = run(lost, PRICES)
+    assert row["energy"] == row["weights_tv"] == row["distance"] == math.inf
+    assert row["recall"] == row["precision"] == 0
+    assert row["modes_lost"] == 8
+    assert row["step"] == row["steps"]
 
 
-def test_evaluations_cost_no_seconds(monkeypatch):
-    clock = itertools.count()  # a second a call
-    monkeypatch.setattr(protocol.time, "process_time", lambda: next(clock))
+# ---- the data ---------------------------------------------------------------
+
+
+def test_each_seed_has_its_own_split_of_all_digits():
+    one, other = task("digits", 40), task("digits", 41)
+    assert len(one.data) + len(one.held_out) + len(one.others) == 1797
+    assert len(one.held_out) == len(one.others) == 364
+    assert not torch.equal(one.held_out, other.held_out)
+    again = task("digits", 40)
+    assert torch.equal(one.held_out, again.held_out)
+    each = digits()
+    every = torch.cat([each.train_images, each.test_images]).sum()
+    parts = (one.data, one.held_out, one.others)
+    assert float(sum(x.sum() for x in parts)) == pytest.approx(float(every))
+
+
+def test_a_search_never_sees_what_the_contest_measures_by():
+    before, after = task("digits", 40), task("digits", 40)
+    after.set_test_aside()
+    rows = {tuple(x.flatten().tolist()) for x in before.held_out}
+    seen = torch.cat([after.data, after.held_out])
+    assert len(after.data) == len(before.data) - 364
+    shared = sum(tuple(x.flatten().tolist()) in rows for x in seen)
+    assert shared <= 3  # a few digits are there twice, in the data themselves
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_modes_have_unit_spread_and_lie_apart(name, generator):
+    mixture = MIXTURES[name]
+    x = mixture.sample(100_000, generator=generator)
+    assert float(x.square().sum(1).mean()) / 2 == pytest.approx(1, rel=0.02)
+    apart = torch.pdist(mixture.means).min()
+    std = mixture.covariances[0, 0, 0].sqrt()
+    assert float(apart / std) > 9.5
+    assert float(mixture.weights.sum()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_the_reader_reads_digits_that_it_never_saw():
+    each = digits()
+    images = torch.cat([each.train_images, each.test_images])
+    labels = torch.cat([each.train_labels, each.test_labels])
+    right = (reader.labels(images) == labels).double().mean()
+    assert float(right) > 0.87
+    assert reader.features(images[:5]).shape == (5, 64)
+
+
+def test_small_pictures_fill_their_frame():
+    image = torch.full((1, 28, 28), -1.0)
+    image[:, 8:20, 12:16] = 1.0
+    small = reader.small(image)
+    assert small.shape == (1, 8, 8)
+    assert float(small[0, 0].max()) > 0 < float(small[0, -1].max())
+    assert torch.equal(small, small.flip(2))
+
+
+# ---- what is spent ----------------------------------------------------------
+
+
+def test_operations_are_those_of_the_products():
+    x, w = torch.randn(8, 3), torch.randn(3, 5, requires_grad=True)
+    assert cost.operations(lambda: x @ w.detach()) == 2 * 8 * 3 * 5
+    # Backward, x needs no gradient: one more product, for w.
+    assert cost.operations(lambda: (x @ w).sum().backward()) == 480
+    image, kernel = torch.randn(2, 3, 8, 8), torch.randn(4, 3, 3, 3)
+
+    def convolve():
+        torch.nn.functional.conv2d(image, kernel, padding=1)
+
+    assert cost.operations(convolve) == 2 * 2 * 4 * 3 * 9 * 64
+
+
+def test_r1_costs_more_operations_than_the_plain_game():
+    found = [
+        hold.protocol.price(side, search.rates(side)[0]).operations
+        for side in (
+            Side("ring", "gan", "perceptron"),
+            Side("ring", "gan-r1", "perceptron"),
+        )
+    ]
+    assert 1.2 < found[1] / found[0] < 2
+
+
+@pytest.mark.parametrize("build", ["perceptron", "convolution"])
+def test_r1_is_a_third_of_a_step_s_operations(build):
     spent = []
-    for _, seconds in timed(iter(range(3))):
-        for _ in range(100):
-            next(clock)  # what an evaluation takes
-        spent.append(seconds)
-    assert spent == [1, 2, 3]
+    for gamma in (0.0, 1.0):
+        states = gan.train_gan(
+            networks.generator(build, 32, picture=True),
+            networks.discriminator(build, picture=True),
+            torch.zeros(64, 1, 8, 8),
+            steps=2,
+            batch_size=32,
+            lr=1e-3,
+            generator=torch.Generator().manual_seed(0),
+            gamma=gamma,
+        )
+        next(states)
+        spent.append(cost.operations(partial(next, states)))
+    plain, whole = spent
+    assert 0.3 < 1 - plain / whole < 0.34
+    assert round(whole / (plain + (whole - plain) / 16), 1) == 1.4
 
 
-@pytest.mark.parametrize(
-    ("each", "calls", "least"),
-    [([0.3, 0.1, 0.2], 3, 0.1), ([6.0], 1, 6.0), ([4.0, 3.0], 2, 3.0)],
-)
-def test_a_slow_sampler_is_timed_once(monkeypatch, each, calls, least):
-    clock = [0.0]
-    monkeypatch.setattr(protocol.time, "process_time", lambda: clock[0])
-    left = iter(each)
-
-    def sample():
-        spent = next(left)
-        clock[0] += spent
-        return spent
-
-    last, seconds = protocol.fastest(sample)
-    assert last == each[calls - 1]
-    assert seconds == pytest.approx(least)
-    assert clock[0] == pytest.approx(sum(each[:calls]))
+def test_all_sides_have_the_same_number_of_settings_in_each_round():
+    for side in TRAINED:
+        first = protocol.first_round(side, PRICES)
+        rows = [
+            {"config": each.config, "distance": n}
+            for n, each in enumerate(first)
+        ]
+        second = protocol.second_round(side, rows, PRICES)
+        assert (len(first), len(second)) == (12, 6)
+        assert len({str(each.config) for each in second}) == 6
+        assert {each.seed for each in first + second} == {100}
 
 
-def test_steps_follow_from_the_budget(monkeypatch):
-    monkeypatch.setattr(Ring, "seconds", 3.0)
-    clock = itertools.count(step=0.01)
-    monkeypatch.setattr(protocol.time, "process_time", lambda: next(clock))
-    assert affordable(job("ring", "vae", steps=0)) == pytest.approx(300, abs=2)
-    assert affordable(job("ring", "mixture")) == 1
+def test_the_budget_is_what_every_player_can_do_in_the_seconds():
+    prices = PRICES | {
+        ("plane", "gan-r1", "perceptron", 256): Price(0.01, 4e9)
+    }
+    best = {
+        side: {"batch_size": 256}
+        for side in SIDES
+        if side.task == "ring" and side.method in PLAYERS
+    }
+    budget = hold.operations("plane", best, prices)
+    assert budget == 1e9 * Plane.seconds / 0.01
+    budgets = {"plane": budget, "digits": 0.0}
+    side = Side("ring", "gan-r1", "perceptron")
+    jobs = protocol.contest_jobs(side, best[side], prices, budgets)
+    steps = {each.currency: each.steps for each in jobs}
+    assert steps["seconds"] == 4 * steps["operations"]
+    assert {each.seed for each in jobs} == set(protocol.SEEDS)
+    assert not set(protocol.SEEDS) & set(protocol.SEARCH_SEEDS)
 
 
-def test_the_best_of_a_search_goes_on():
-    found = dict.fromkeys(range(len(SEARCH["ring"]["vae"])), (9, 9))
-    found |= {1: (1, 8), 3: (3, 4)}  # once lucky, and twice good
-    rows = []
-    for number, each in enumerate(search_jobs("ring", "vae")):
-        distance = found[number // 2][number % 2]
-        pace = {"steps": 80 + 40 * (number % 2), "seconds": 30.0}
-        rows.append(each.__dict__ | pace | {"distance": distance})
-    jobs = contest_jobs(rows)
-    assert [each.seed for each in jobs] == list(SEEDS)
-    assert {each.steps for each in jobs} == {50}  # half the seconds
-    assert all(each.config == SEARCH["ring"]["vae"][3] for each in jobs)
+def test_who_wins_a_search_did_well_with_both_seeds():
+    def row(phase, name, distance):
+        return {"phase": phase, "config": {"lr": name}, "distance": distance}
+
+    rows = [row("second", 1, 0.1), row("second", 2, 0.2)]
+    rows += [row("second", 3, 0.05), row("third", 1, 0.9)]
+    rows += [row("third", 2, 0.1)]
+    assert protocol.winner(rows) == {"lr": 2}
+    rows[-1]["distance"] = math.inf
+    assert protocol.winner(rows) == {"lr": 1}
 
 
-def test_a_search_does_not_see_the_contests_test_pictures():
-    for phase, data, held_out in (
-        ("search", 1074, 359),
-        ("contest", 1433, 364),
-    ):
-        task, _ = start(job("digits", "gan", phase=phase))
-        assert (len(task.data), len(task.held_out)) == (data, held_out)
-        if phase == "search":
-            chosen_by = task.held_out
-    apart = torch.cdist(task.held_out.flatten(1), chosen_by.flatten(1))
-    assert float(apart.min()) > 0
-    seeds = {each.seed for each in search_jobs("digits", "gan")}
-    assert not seeds & set(SEEDS)
-
-
-def test_no_two_jobs_have_one_name():
-    names = [
-        each.name for task, name in EACH for each in search_jobs(task, name)
-    ]
-    assert len(names) == len(set(names))
-
-
-def test_all_are_compared_with_the_same_points():
-    (one, _), (other, _) = (start(job("ring", e)) for e in ("gan", "flow"))
-    assert torch.equal(one.real(50), other.real(50))
-    assert torch.equal(one.real(50), one.real(50))
-    real, data = one.real(50).numpy(), one.data.numpy()
-    assert not (real[:, None] == data).all(-1).any()  # none learned from
-
-
-def test_no_ink_is_darker_than_black(generator):
-    task = Handwriting(generator)
-    wild = 100 * task.data[:50]
-    assert torch.equal(task.features(wild), task.features(wild.clamp(-1, 1)))
-    assert torch.equal(task.shares(wild), task.shares(wild.clamp(-1, 1)))
-
-
-def test_real_handwriting_is_not_what_was_trained_on(generator):
-    task = Handwriting(generator)
-    assert len(task.data) == 1433
-    assert len(task.real(5)) == 364
-    apart = torch.cdist(task.data.flatten(1), task.held_out.flatten(1))
-    assert float(apart.min()) > 0
-    assert float(task.shares(task.data).sum()) == pytest.approx(1)
-
-
-# ---- the table that is committed -------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def table():
-    return read()
-
-
-@pytest.mark.parametrize(("task", "method"), EACH)
-def test_the_table_has_the_whole_search(table, task, method):
-    configs = [row["config"] for row in searched(table, task, method)]
-    assert configs == [
-        config for config in SEARCH[task][method] for _ in SEARCH_SEEDS
-    ]
-
-
-@pytest.mark.parametrize(("task", "method"), EACH)
-def test_the_contest_is_what_follows_from_the_search(table, task, method):
-    jobs = contest_jobs(searched(table, task, method))
-    runs = trainings(table, task, method)
-    assert [evaluations[0]["seed"] for evaluations in runs] == [
-        j.seed for j in jobs
-    ]
-    for job, evaluations in zip(jobs, runs, strict=True):
-        assert {row["steps"] for row in evaluations} == {
-            evaluations[-1]["step"]
-        }
-        # The table keeps six digits of the seconds: allow a step.
-        assert evaluations[-1]["step"] == pytest.approx(job.steps, abs=1)
-        assert all(row["config"] == job.config for row in evaluations)
-
-
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("method", LOOPS)
-def test_parameters_are_those_of_the_code(table, task, method):
-    evaluations = trainings(table, task, method)[0]
-    job = Job(
-        "contest",
-        task,
-        method,
-        evaluations[0]["config"],
-        0,
-        evaluations[0]["steps"],
-    )
-    _, learner = start(job)
-    sizes = [
-        sum(p.numel() for p in part.parameters()) for part in learner.parts
-    ]
-    assert evaluations[-1]["parameters"] == sizes[0]
-    assert evaluations[-1]["trained"] == sum(sizes)
-    assert evaluations[-1]["passes"] == learner.passes
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_every_side_had_the_same_seconds(table, task):
-    budget = TASKS[task].seconds
-    for method in LOOPS:
-        tried = searched(table, task, method)
-        spent = [row["seconds"] for row in tried]
-        spent += values(table, task, method, "seconds").tolist()
-        assert sum(spent) / len(spent) == pytest.approx(budget, rel=0.15)
-    searches = {len(searched(table, task, e)) for e in LOOPS}
-    assert len(searches) == 1
-
-
-def test_the_table_is_of_one_piece(table):
-    assert len({row["machine"] for row in table}) == 1
-    (commit,) = {row["commit"] for row in table}
-    assert "+" not in commit  # nothing was changed since
-
-
-@pytest.mark.parametrize("method", ["mixture", "vae"])
-def test_a_cheap_row_comes_out_again(table, method):
-    row = trainings(table, "ring", method)[0][0]
-    job = Job(
-        "contest", "ring", method, row["config"], row["seed"], row["steps"]
-    )
-    again = next(run(job))  # the first row, without what follows
-    assert again["step"] == row["step"]
-    # Other processors round otherwise, and training makes that grow.
-    assert again["distance"] == pytest.approx(row["distance"], rel=0.1)
-
-
-# ---- how it is held --------------------------------------------------------
+# ---- stopped, and gone on with ----------------------------------------------
 
 
 @pytest.fixture
-def holding(tmp_path, monkeypatch):
-    """Return the module that holds the contest, with a place of its own."""
+def parts(tmp_path, monkeypatch):
     monkeypatch.setattr(hold, "PARTS", tmp_path)
-    return hold
+    return tmp_path
 
 
-def test_a_contest_cut_short_goes_on_where_it_was(
-    holding, tmp_path, monkeypatch, capsys
-):
-    jobs = search_jobs("ring", "mixture")
-    lost, ran, killed = jobs[3], [], [True]
+class Pool:
+    """As a pool of processes, in this one, and ended by the third job."""
 
-    def run(job):
-        ran.append(job)
-        yield {"seed": job.seed, "seconds": 1.0, "distance": 0.5}
-        if job is lost and killed:
-            killed.pop()
-            raise InterruptedError
+    def __init__(self, last=None):
+        self.done, self.last = 0, last
 
-    monkeypatch.setattr(protocol, "run", run)
-    origin = {"commit": "abc", "machine": "this one"}
-    with (
-        ThreadPoolExecutor(1) as pool,
-        pytest.raises(InterruptedError),
-    ):
-        holding.run_all(pool, jobs, origin)
-    # Killed while it wrote: what is there is not taken for the whole.
-    (tmp_path / f"{lost.name}.part").write_text("[{")
-    ran.clear()
-    with ThreadPoolExecutor(1) as pool:
-        holding.run_all(pool, jobs, origin)
-    assert ran == [lost]
-    assert (
-        f"1/1 {lost.name}: 1.0 s, distance 0.5000" in capsys.readouterr().out
-    )
-    rows = holding.rows_of(jobs)
-    assert [row["seed"] for row in rows] == [job.seed for job in jobs]
-    assert all(row.items() >= origin.items() for row in rows)
+    def submit(self, call, *args):
+        self.done += 1
+        if self.done == self.last:
+            raise KeyboardInterrupt
+        future = Future()
+        future.set_result(call(*args))
+        return future
 
 
-def test_what_was_changed_since_a_commit_is_told(holding, monkeypatch):
-    said = {"rev-parse": "abc\n", "status": ""}
-    monkeypatch.setattr(
-        holding.subprocess,
-        "check_output",
-        lambda command, **_: said[command[1]],
-    )
-    assert holding.commit() == "abc"
-    said["status"] = " M diffusion_lite/gan.py\n"
-    assert holding.commit() == "abc+"
+def test_a_contest_that_was_ended_goes_on_where_it_was(parts, short):
+    jobs = [
+        job(Side("ring", "flow", "perceptron"), steps=2, seed=seed)
+        for seed in (40, 41, 42)
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        hold.run_all(Pool(last=3), PRICES, {"commit": "a"}, jobs)
+    kept = {path.name: path.read_text() for path in parts.glob("*.json")}
+    assert len(kept) == 2
+    pool = Pool()
+    hold.run_all(pool, PRICES, {"commit": "a"}, jobs)
+    assert pool.done == 1
+    for name, text in kept.items():
+        assert (parts / name).read_text() == text
+    assert len(hold.rows_of(jobs)) == 3 * 3 - 3  # steps 1 and 2 of each
+    assert not [*parts.glob("*.part")]
+
+
+@pytest.mark.parametrize("what", ["sources", "machine"])
+def test_other_code_or_another_machine_does_not_go_on(parts, what):
+    begun = hold.origin()
+    assert hold.origin() == begun
+    path = parts / "origin.json"
+    path.write_text(json.dumps(begun | {what: "other", "commit": "b"}))
+    with pytest.raises(SystemExit, match=f"begun with {what} 'other'"):
+        hold.origin()
+
+
+def test_a_new_commit_of_the_same_code_goes_on_as_the_old_one(parts):
+    path = parts / "origin.json"
+    path.write_text(json.dumps(hold.origin() | {"commit": "b"}))
+    assert hold.origin()["commit"] == "b"
+
+
+def test_what_ran_beside_another_program_is_told(capsys):
+    side = Side("ring", "vae", "perceptron")
+    row = job(side).__dict__ | {"step": 4, "seconds": 0.04}
+    hold.tell_slow([row], PRICES)
+    assert "0 of 1" in capsys.readouterr().out
+    hold.tell_slow([row | {"seconds": 0.06}], PRICES)
+    assert "another program" in capsys.readouterr().out

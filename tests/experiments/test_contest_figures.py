@@ -1,5 +1,6 @@
-"""What chapters 6 and 7 show of the contest, and what they say of it."""
+"""What chapters 6 to 8 show of the contest, and what they say of it."""
 
+import math
 import re
 from pathlib import Path
 
@@ -11,12 +12,24 @@ from scipy import stats
 from diffusion_lite import plotting
 from diffusion_lite.gan import jensen_shannon
 from diffusion_lite.mixtures import GaussianMixture
-from experiments.contest import facts, families, figures, game, tables
-from experiments.contest.results import read, trainings, values
+from experiments.contest import (
+    claims,
+    collapse,
+    facts,
+    families,
+    figures,
+    game,
+    search,
+    tables,
+)
+from experiments.contest.results import ends, read
+from experiments.contest.shown import build_of, values
 from experiments.contest.sizes import sizes
+from experiments.contest.verdicts import all_verdicts
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+ROOT = Path(__file__).resolve().parents[2]
 GLUED = re.compile(r"\{glue:text\}`([^`:/]+)")
+README = ROOT / "experiments" / "contest" / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +44,113 @@ def drawn():
     plt.close("all")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "games_on_the_ring",
-        "losses_and_distances",
-        "everyone",
-    ],
-)
+FIGURES = ["games_on_the_ring", "everyone", "ratios", "modes", "live_still"]
+OURS = {"task": "ring", "method": "diffusion", "phase": "contest"}
+
+
+def changed(rows, where, **new):
+    """Return the table with new values in the rows that match."""
+    return [row | new if where.items() <= row.items() else row for row in rows]
+
+
+@pytest.mark.parametrize("name", FIGURES)
 def test_figures_of_the_table(rows, drawn, name):
     assert 'role="img"' in drawn(getattr(figures, name)(rows))
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_training_that_blew_up_does_not_stop_a_figure(rows, drawn, name):
+    lost = changed(
+        rows, OURS | {"seed": 40, "currency": "operations"}, energy=math.inf
+    )
+    lost = changed(
+        lost, OURS | {"seed": 41, "currency": "seconds"}, energy=math.inf
+    )
+    assert 'role="img"' in drawn(getattr(figures, name)(lost))
+
+
+def blown_up(rows, task, method, seeds):
+    """Return the table where a side blew up from some seeds."""
+    lost = dict.fromkeys(["distance", "energy", "weights_tv"], math.inf)
+    lost |= {"loss": None, "discriminator_loss": None, "modes_lost": 8}
+    for seed in seeds:
+        where = {"task": task, "method": method, "seed": seed}
+        rows = changed(rows, where | {"phase": "contest"}, **lost)
+    return rows
+
+
+def test_a_training_that_blew_up_is_drawn_at_the_edge_and_counted(rows, drawn):
+    lost = blown_up(rows, "ring", "gan", (40, 41))
+    figure = figures.games_on_the_ring(lost)
+    assert "2 blew up" in figure.get_label()
+    arrows = [x for x in figure.axes[0].lines if x.get_marker() == ">"]
+    assert [x.get_ydata()[0] for x in arrows] == [1]
+    assert "blew up" not in figures.games_on_the_ring(rows).get_label()
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "arrow"),
+    [
+        ("gan-r1", "ring, equal seconds: infinite (", ">"),
+        ("diffusion", "ring, equal seconds: 0 (", "<"),
+    ],
+)
+def test_a_ratio_without_an_end_is_an_arrow(rows, drawn, method, words, arrow):
+    lost = blown_up(rows, "ring", method, range(40, 50))
+    figure = figures.ratios(lost)
+    assert words in figure.get_label()
+    assert arrow in [x.get_marker() for x in figure.axes[0].lines]
+
+
+def test_the_builds_that_are_shown_won_the_search(rows):
+    for method in facts.PAIR:
+        best = {
+            build: min(
+                row["distance"]
+                for row in rows
+                if row["phase"] == "third"
+                and (row["task"], row["method"]) == ("digits", method)
+                and row["build"] == build
+            )
+            for build in facts.BUILDS
+        }
+        assert min(best, key=best.get) == build_of("digits", method)
+
+
 def test_dots_are_the_tables_values(rows, drawn):
     figure = figures.games_on_the_ring(rows)
-    line = figure.axes[0].lines[2]  # dots and mean bar of each method
+    line = figure.axes[0].lines[2]  # dots and median bar of each method
     assert line.get_xdata().tolist() == pytest.approx(
-        values(rows, "ring", "gan", "energy").tolist()
+        values(rows, "ring", "gan", "energy")
     )
+
+
+def test_the_ratios_are_those_of_the_verdicts(rows, drawn):
+    figure = figures.ratios(rows)
+    marks = [
+        line for line in figure.axes[0].lines if line.get_marker() in "os"
+    ]
+    found = figures.against_r1(rows)
+    assert len(found) == len(marks) == 11
+    for line, each in zip(marks, found.values(), strict=True):
+        assert float(line.get_xdata()[0]) == pytest.approx(1 / each.ratio)
+        assert (line.get_markerfacecolor() != "none") == bool(each.winner)
+
+
+def test_a_verdict_turns_with_its_table(rows):
+    swap = {"diffusion": "gan-r1", "gan-r1": "diffusion"}
+    turned = [
+        row
+        if row["task"] == "digits"
+        else row | {"method": swap.get(row["method"], row["method"])}
+        for row in rows
+    ]
+    for one, other in zip(
+        all_verdicts(rows), all_verdicts(turned), strict=True
+    ):
+        if one.task != "digits" and one.measure != "modes_lost":
+            assert one.ratio == pytest.approx(1 / other.ratio)
+            assert one.adjusted == pytest.approx(other.adjusted)
 
 
 @pytest.mark.parametrize(
@@ -124,81 +226,148 @@ def test_latents_are_drawn_as_large_as_they_are(rows, drawn):
 @pytest.mark.parametrize("task", ["ring", "digits"])
 def test_sizes_are_those_of_the_table(rows, task):
     for name, size in sizes(rows, task).items():
-        end = trainings(rows, task, name)[0][-1]
+        side = task, name, build_of(task, name)
+        end = ends(rows, *side, "seconds")[40]
         assert (size.parameters, size.passes) == (
             end["parameters"],
             end["passes"],
         )
 
 
-@pytest.mark.parametrize("task", ["ring", "digits"])
-def test_tables_have_every_method(rows, task):
-    for table, names in (
-        (tables.games(rows, task), figures.GAMES),
-        (tables.families(rows, task), figures.EVERYONE),
-    ):
-        heading = next(x for x in table.splitlines() if "|" in x)
-        assert [x.strip() for x in heading.split("|")[2:-1]] == list(
-            names.values()
-        )
-    assert tables.verdicts(rows, task).count("\n- ") >= 3
-
-
-def test_who_diverged_is_said(rows):
-    assert tables.diverged(rows, "digits", "vae") == 3
-    assert "3 of the VAE's diverged" in tables.families(rows, "digits")
-
-
-def test_other_tables(rows):
+def test_tables_have_every_method_and_every_question(rows):
+    table = tables.families(rows)
+    heading = table.splitlines()[0].split("|")[2:-1]
+    assert [x.strip() for x in heading] == list(figures.EVERYONE.values())
     pictures = sizes(rows, "digits")
     table = tables.sizes_table(rows, sizes(rows, "ring"), pictures)
     assert table.count("\n") == 2 + len(pictures)
     assert tables.claims_table(rows).count("\n") == 9
+    cells = re.findall(r"\S+\N{NO-BREAK SPACE}\(", tables.verdicts_table(rows))
+    assert len(cells) == 41
+    bold = tables.verdicts_table(rows).count("**") / 2
+    assert bold == sum(bool(each.winner) for each in all_verdicts(rows))
 
 
-def test_an_order_is_joined_where_no_difference_shows(rows):
-    for measure in ("energy", "recall"):
-        names = facts.order(rows, "ring", measure)
-        words = facts.ranking(rows, "ring", measure)
-        found = re.split(" [>≈] ", words)
-        assert found == [figures.FAMILIES[name] for name in names]
+def test_claims_turn_round_when_the_table_does(rows):
+    before = claims.claim_about_networks(rows)
+    assert before.verdict == "true"
+    where = {"task": "digits", "method": "diffusion"}
+    after = claims.claim_about_networks(changed(rows, where, trained=999_999))
+    assert after.verdict == "wrong"
+    whole = changed(rows, {"phase": "contest"}, modes_lost=0)
+    assert (
+        claims.claim_about_collapse(whole).verdict
+        == "in these trainings lost by nobody"
+    )
+    quick = changed(rows, where, seconds_block=1e-9)
+    assert claims.claim_about_speed(quick).verdict == "wrong"
 
 
-@pytest.mark.parametrize("page", ["06_gan", "07_families"])
+def first(row, task, method):
+    return (row["phase"], row["task"], row["method"]) == (
+        "first",
+        task,
+        method,
+    )
+
+
+def test_a_loss_that_ranks_as_the_distance_does_has_correlation_1(rows):
+    told = [row | {"loss": row["distance"]} for row in rows]
+    where = "digits", "gan-r1"
+    assert claims.loss_correlation(told, *where) == pytest.approx(1)
+    lost = {"loss": None, "distance": math.inf}
+    one = next(row["config"] for row in told if first(row, *where))
+    told = changed(told, {"phase": "first", "config": one}, **lost)
+    assert claims.loss_correlation(told, *where) == pytest.approx(1)
+    told = [row | {"loss": -row["distance"]} for row in rows]
+    assert claims.loss_correlation(told, *where) == pytest.approx(-1)
+
+
+def test_the_table_is_of_a_whole_contest(rows):
+    for side in search.SIDES:
+        found = [
+            row
+            for row in rows
+            if (row["task"], row["method"], row["build"]) == side
+        ]
+        rounds = {"first": 12, "second": 6, "third": 2}
+        if side.method in search.AT_ONCE:
+            settings = 1 if side.method == "real" else 4
+            rounds = {"second": settings, "third": min(settings, 2)}
+        for name, count in rounds.items():
+            assert sum(row["phase"] == name for row in found) == count
+        won = {
+            str(row["config"]) for row in found if row["phase"] == "contest"
+        }
+        third = {
+            str(row["config"]) for row in found if row["phase"] == "third"
+        }
+        assert len(won) == 1
+        assert won <= third
+
+
+def test_two_currencies_buy_what_they_say(rows):
+    for task, names in (("ring", ("perceptron",)), ("digits", facts.BUILDS)):
+        spent = {
+            round(row["operations"] / 1e9)
+            for name in facts.PAIR
+            for build in names
+            for row in ends(rows, task, name, build, "operations").values()
+        }
+        assert max(spent) / min(spent) < 1.02
+
+
+def test_the_readme_s_verdicts_are_the_table_s(rows):
+    text = README.read_text(encoding="utf-8")
+    assert tables.verdicts_table(rows) in text
+    assert tables.claims_table(rows) in text
+
+
+@pytest.mark.parametrize("page", ["06_gan", "07_families", "08_contest"])
 def test_every_number_of_a_page_is_a_fact(rows, page):
     numbers = {
-        "06_gan": lambda: facts.gan(rows) | game.numbers(),
+        "06_gan": lambda: (
+            facts.gan(rows)
+            | game.numbers()
+            | collapse.numbers(*collapse.alone())
+        ),
         "07_families": lambda: (
             facts.families(rows)
             | families.mistakes(families.fold())
             | dict.fromkeys(["bound-lost"])
             | dict.fromkeys(["mass-right", "mass-wrong", "mass-without"])
         ),
+        "08_contest": lambda: facts.contest(rows),
     }[page]()
-    text = (BOOK / f"{page}.md").read_text(encoding="utf-8")
+    text = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
     assert set(GLUED.findall(text)) == set(numbers)
 
 
 @pytest.mark.parametrize(
     ("spoilt", "said"),
     [
-        (("ring", "diffusion", "energy", 1), facts.ring),
-        (("digits", "gan-r1", "frechet", 1), facts.digits),
-        (("ring", "gan-r1", "loss", -1), facts.losses),
-        (("digits", "gan-r1", "modes_lost", 1), facts.digits),
-        (("ring", "flow", "nats", -1), facts.likelihoods),
-        (("digits", "kde", "frechet", 99), facts.baselines),
+        (("ring", "diffusion", "energy", 9.0), facts.contest),
+        (("digits", "gan-r1", "frechet", 1.0), facts.contest),
+        (("digits", "diffusion", "modes_lost", 3), facts.contest),
+        (("ring", "gan-r1", "loss", 3.0), facts.gan),
+        (("ring", "flow", "nats", 0.1), facts.families),
+        (("digits", "kde", "frechet", 99.0), facts.families),
+        (("digits", "mixture", "frechet", 99.0), facts.families),
+        (("digits", "vae", "precision", 0.1), facts.families),
+        (("ring", "vae", "recall", 0.1), facts.families),
     ],
 )
 def test_a_sentence_that_has_become_untrue_stops_the_page(rows, spoilt, said):
+    task, method, measure, value = spoilt
+    where = {"phase": "contest", "task": task, "method": method}
     said(rows)
-    task, method, measure, sign = spoilt
-    other = [
-        row | {measure: sign * float(row["seed"] + row["step"])}
-        if (row["phase"], row["task"], row["method"])
-        == ("contest", task, method)
-        else row
-        for row in rows
-    ]
     with pytest.raises(AssertionError):
-        said(other)
+        said(changed(rows, where, **{measure: value}))
+
+
+def test_the_training_that_collapsed_is_told_as_it_is(rows):
+    where = {"phase": "contest", "task": "digits", "method": "gan-r1"}
+    where |= {"build": "perceptron", "currency": "operations", "seed": 45}
+    assert facts.collapse(rows)["collapsed-lost"] == 3
+    with pytest.raises(AssertionError):
+        facts.collapse(changed(rows, where, frechet=30.0))

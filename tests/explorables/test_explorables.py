@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 import torch
 
+import made_up
 from diffusion_lite import plotting
 from diffusion_lite.data import eight_modes, two_modes
 from diffusion_lite.explorables import explorable
+from diffusion_lite.explorables.contest import ContestExplorable, compact
 from diffusion_lite.explorables.denoiser import DenoiserExplorable
 from diffusion_lite.explorables.elbo import ElboExplorable
 from diffusion_lite.explorables.explorable import floats, halves, line_mixture
+from diffusion_lite.explorables.families import FamiliesExplorable
 from diffusion_lite.explorables.fast import FastExplorable
 from diffusion_lite.explorables.forward import ForwardExplorable
 from diffusion_lite.explorables.gan import GanExplorable
@@ -28,6 +31,7 @@ from diffusion_lite.explorables.score import ScoreExplorable
 from diffusion_lite.explorables.training import TrainingExplorable
 from diffusion_lite.networks import MLP, UNet
 from diffusion_lite.schedules import cosine_schedule, linear_schedule
+from experiments.families.results import paths
 from live import STATE, module
 
 browser = pytest.mark.browser
@@ -51,6 +55,14 @@ def training(**options):
     )
 
 
+def contest(**options):
+    return ContestExplorable(trainings=compact(made_up.contest()), **options)
+
+
+def families(**options):
+    return FamiliesExplorable(paths=paths(), **options)
+
+
 FIGURES = {
     "forward": forward,
     "elbo": ElboExplorable,
@@ -58,6 +70,8 @@ FIGURES = {
     "denoiser": denoiser,
     "training": training,
     "gan": GanExplorable,
+    "families": families,
+    "contest": contest,
     "score": ScoreExplorable,
     "fast": FastExplorable,
 }
@@ -263,7 +277,9 @@ def turn_everything(window):
     for slider in root.locator("input[type=range]:visible").all():
         nudge(slider)
     for choice in root.locator("fieldset.choice:visible").all():
-        choice.locator("input").nth(1).check()
+        window.page.evaluate(FRAMES, 2)
+        if choice.locator("input").nth(1).is_enabled():
+            choice.locator("input").nth(1).check()
     for menu in root.locator("select:visible").all():
         menu.select_option(index=1)
 
@@ -549,7 +565,8 @@ def test_a_choice_moves_nothing_that_stands_before_it(show, name):
     inputs = window.page.locator(".explorable :is(button, input, select)")
     before = places(window)
     for n, control in enumerate(inputs.all()):
-        if control.get_attribute("type") == "radio":
+        window.page.evaluate(FRAMES, 2)
+        if control.get_attribute("type") == "radio" and control.is_enabled():
             control.check()
             assert places(window)[: n + 1] == before[: n + 1]
 

@@ -8,7 +8,7 @@ import pytest
 
 import made_up
 from diffusion_lite.explorables.contest import ContestExplorable, compact
-from experiments.crossed import verdicts
+from experiments.contest import verdicts
 from live import STATE, module
 
 browser = pytest.mark.browser

@@ -1,4 +1,4 @@
-"""Chapter 9's live figure: its numbers are Python's, its controls work."""
+"""Chapter 10's live figure: its numbers are Python's, its controls work."""
 
 from functools import partial
 from itertools import product

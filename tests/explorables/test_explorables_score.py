@@ -1,4 +1,4 @@
-"""Chapter 8's live figure: its numbers are Python's, its controls work."""
+"""Chapter 9's live figure: its numbers are Python's, its controls work."""
 
 import pytest
 import torch

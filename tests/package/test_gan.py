@@ -1,6 +1,7 @@
 """The adversarial game, on distributions whose best discriminator is known."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -23,10 +24,7 @@ from diffusion_lite.gan import (
 from diffusion_lite.metrics import energy_distance
 from diffusion_lite.mixtures import GaussianMixture
 from diffusion_lite.networks import MLP, UNet
-from experiments.contest.networks import (
-    picture_discriminator,
-    picture_generator,
-)
+from experiments.contest import networks
 from mutants import mutant
 
 
@@ -195,21 +193,41 @@ def test_r1_reaches_the_discriminators_weights(generator):
             assert p.grad.any(), name
 
 
+BUILDS = ("perceptron", "convolution")
+
+
+def picture_generator(build):
+    return networks.generator(build, 32, picture=True)
+
+
+def picture_denoiser(build):
+    return networks.denoiser(build, picture=True)
+
+
 def test_generators_have_the_size_of_the_denoisers():
     def size(model):
         return sum(p.numel() for p in model.parameters())
 
     assert size(point_generator()) == pytest.approx(size(MLP()), rel=0.02)
-    assert size(picture_generator()) == pytest.approx(
-        size(UNet(width=24)), rel=0.02
-    )
+    for build in BUILDS:
+        for make in (picture_generator, picture_denoiser):
+            assert size(make(build)) == pytest.approx(
+                size(UNet(width=24)), rel=0.02
+            )
 
 
 @pytest.mark.parametrize(
     ("make", "discriminator", "shape"),
     [
         (point_generator, point_discriminator, (2,)),
-        (picture_generator, picture_discriminator, (1, 8, 8)),
+        *(
+            (
+                partial(picture_generator, build),
+                partial(networks.discriminator, build, picture=True),
+                (1, 8, 8),
+            )
+            for build in BUILDS
+        ),
     ],
 )
 def test_a_game_moves_every_parameter(make, discriminator, shape, generator):

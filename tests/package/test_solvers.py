@@ -301,7 +301,7 @@ def test_ddim_has_the_moments_of_its_recursion(eta, generator):
     ddim_noise,
     noise_of(lambda eta, v_t, v_s, leap: (eta * v_s / v_t * leap) ** 0.5),
 )
-@pytest.mark.equation("eq-ddim-noise", oracle="the churn c of chapter 8")
+@pytest.mark.equation("eq-ddim-noise", oracle="the churn c of chapter 9")
 @pytest.mark.parametrize("eta", [0.5, 0.0, 1.0])
 def test_for_many_steps_eta_is_the_churn(eta):
     # Without its noise a step leads to the mean; so does the SDE's drift.

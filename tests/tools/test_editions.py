@@ -154,7 +154,8 @@ def test_the_wheel_has_the_package_and_no_solutions(student):
     tops = {name.split("/")[0] for name in inside}
     assert len(tops) == 2  # the package, and what pip wants to know of it
     stems = {Path(name).stem for name in inside}
-    assert not stems & {"grade", "sandbox", "worker", "contest", "results"}
+    assert not stems & {"grade", "sandbox", "worker", "verdicts", "results"}
+    assert not any("experiments" in name for name in inside)
     assert not [name for name in inside if name.endswith(".ipynb")]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from typing import NamedTuple
 
-from experiments.crossed.results import ends
+from experiments.contest.results import ends
 
 NAMES = {
     "diffusion": "the diffusion model",
@@ -34,7 +34,6 @@ NAMES = {
     "modes_lost": "modes lost",
 }
 LEVEL = 0.05
-HARD = (" ", "\N{NO-BREAK SPACE}")
 TIE = 1e-5
 """What differs by less is equal: the table's numbers have six digits."""
 
@@ -77,7 +76,8 @@ QUESTIONS = tuple(
     for task, currencies, measures, sides in ASKED
     for currency, measure in product(currencies, measures)
 )
-"""All that is asked; it was written down before the contest was held."""
+"""All that is asked: fixed before the table was read, after an earlier contest
+on the same data."""
 
 
 @dataclass(frozen=True)
@@ -284,57 +284,15 @@ def holm(p_values: list[float]) -> list[float]:
     return adjusted
 
 
-def sentence(verdict: Verdict) -> str:
-    """Return the verdict in words, with hard spaces in its numbers.
+def advantage(verdict: Verdict) -> tuple[float, float, float]:
+    """Return by how much the first side is better, and the interval's ends.
 
-    Of two sides that differ, the numbers say by how much the winner is
-    better: a ratio above 1, or a difference above 0. If no difference can be
-    seen they are those of the first side against the second. Precision and
-    recall are in hundredths.
+    As a ratio of distances, above 1 if it is; as a difference, above 0.
     """
-    measure = NAMES.get(verdict.measure, verdict.measure)
-    names = [_name(side, verdict.task) for side in verdict.sides]
-    numbers = [verdict.ratio, verdict.low, verdict.high]
-    said, won = "no difference can be seen in {1} between {0} and {2}", []
-    if verdict.winner is not None:
-        place = verdict.sides.index(verdict.winner)
-        if (place == 0) != (verdict.measure in HIGHER_IS_BETTER):
-            numbers = _turned(verdict.measure, numbers)
-        said, names = "{0} is better in {1} than {2}", names[:: 1 - 2 * place]
-        won = [f"in {verdict.wins[place]} of {verdict.seeds} seeds"]
-    found = [_in_digits(verdict.measure, numbers), *won]
-    found.append(f"p = {verdict.adjusted:.2g}")
-    brackets = "; ".join(each.replace(*HARD) for each in found)
-    said = said.format(names[0], measure, names[1])
-    place = f"On {NAMES[verdict.task]}, at equal {verdict.currency}"
-    return f"{place}: {said} ({brackets})."
-
-
-def _name(side: Side, task: str) -> str:
-    words = [NAMES[each] for each in side]
-    return " ".join(words if task == "digits" else words[:1])
-
-
-def _turned(measure: str, numbers: list[float]) -> list[float]:
-    """Return the numbers as they are with the sides in the other order."""
-    middle, low, high = numbers
-    if measure in RATIOS:
-        return [1 / x if x else math.inf for x in (middle, high, low)]
-    return [-middle, -high, -low]
-
-
-def _in_digits(measure: str, numbers: list[float]) -> str:
-    scale = 100 if measure in HIGHER_IS_BETTER else 1
-    same, times = (1, "× ") if measure in RATIOS else (0, "")
-    middle, low, high = (_digits(scale * x, same) for x in numbers)
-    return f"{times}{middle}, {low} to {high}"
-
-
-def _digits(x: float, same: float) -> str:
-    """Return x with two digits, or as many as tell it from same."""
-    if x == 0 or math.isinf(x):
-        return f"{x:.0f}".replace("inf", "∞")
-    digits = max(0, 1 - math.floor(math.log10(abs(x))))
-    while digits < 9 and x != same and round(x, digits) == same:
-        digits += 1
-    return f"{x:,.{digits}f}"
+    middle, low, high = verdict.ratio, verdict.low, verdict.high
+    if verdict.measure in HIGHER_IS_BETTER:
+        return middle, low, high
+    if verdict.measure not in RATIOS:
+        return -middle, -high, -low
+    middle, high, low = (1 / x if x else math.inf for x in (middle, low, high))
+    return middle, low, high

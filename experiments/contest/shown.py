@@ -2,7 +2,7 @@
 
 import statistics
 
-from experiments.crossed.results import ends
+from experiments.contest.results import ends
 
 BUILDS = {"digits": {"diffusion": "convolution"}}
 """Which build stands for a method where one is shown; else perceptrons."""

@@ -74,12 +74,6 @@ def lost(x: Tensor) -> int:
 def numbers(opponent: nn.Module, shown: list[Tensor]) -> dict:
     """Return what the page says of the samples, first and last."""
     losses = [float(gan.generator_loss(opponent(x))) for x in shown]
-    assert losses == sorted(losses, reverse=True)  # "falls all the while"
-    found = {
-        "collapse-before": lost(shown[0]),
-        "collapse-after": lost(shown[-1]),
-        "collapse-steps": AFTER[-1],
-    }
-    assert found["collapse-before"] <= 2
-    assert found["collapse-after"] == 7
-    return found
+    assert max(losses[1:]) < losses[0]  # "its loss falls"
+    assert lost(shown[0]) == 0
+    return {"collapse-after": lost(shown[-1])}

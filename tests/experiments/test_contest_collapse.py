@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.crossed import collapse
+from experiments.contest import collapse
 
 
 @pytest.mark.slow
