@@ -87,7 +87,7 @@ def ddim_step(
     schedule: Schedule,
     eta: float = 0.0,
 ) -> Tensor:
-    """Step from x_t to x_s, s below t, so that q(x_s) is kept.
+    """Step from x_t to x_s, s below t, so that q(x_s | x_0) is kept.
 
     x_s = a_s x_0_hat + sqrt(1 - alpha_bar_s - noise^2) eps_hat + noise z,
     with x_0_hat that of eps_hat, and noise = ddim_noise.
@@ -185,8 +185,9 @@ def heun_sample(
     """Sample by Heun's method: the mean of the slopes at both ends.
 
     Two passes a step, but one in the last, which ends where there is no
-    noise: 2 n - 1 in n steps. With churn above 0, for which a generator is
-    needed, each step begins with more noise, as ``churned`` adds it.
+    noise: 2 n - 1 in n steps. With churn (EDM's S_churn) above 0, for which a
+    generator is needed, each step begins with more noise, as ``churned``
+    adds it.
     Book: eq-heun. Source: Karras et al. 2022, algorithms 1 and 2.
     """
     steps = _visited(x_T, schedule, times)

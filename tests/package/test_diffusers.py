@@ -178,7 +178,6 @@ def test_dpm_solver_multistep(kind, grid, n):
         algorithm_type="dpmsolver++",
         solver_order=2,
         solver_type="midpoint",
-        euler_at_final=True,
     )
     theirs.set_timesteps(timesteps=[t - 1 for t in times[:-1]])
     states = list(follow(theirs, model, start()))
