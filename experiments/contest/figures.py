@@ -270,6 +270,7 @@ def modes(rows: list[dict]) -> Figure:
     for ax in (left, right):
         logarithmic(ax, tuple(MODES.values()))
         ax.set(xlabel="modes", yscale="log")
+        ax.set_yticks((1, 10), ("1", "10"))
     left.set(title="error of the shares, %")
     right.set(title="energy distance / floor")
     handles, labels = left.get_legend_handles_labels()
