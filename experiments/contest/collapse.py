@@ -50,10 +50,15 @@ def picture(opponent: nn.Module, shown: list[Tensor]) -> Figure:
     grid = torch.meshgrid(line, line, indexing="xy")
     logit = opponent(torch.stack(grid, dim=2).reshape(-1, 2)).reshape(80, 80)
     for ax, x, step in zip(axes, shown, AFTER, strict=True):
-        ax.contourf(line, line, logit, 12, cmap="Greys", alpha=0.7)
-        ax.plot(*x.T, ".", color=plotting.MODEL, markersize=1.5)
+        ax.imshow(
+            logit.detach(),
+            extent=(-FAR, FAR, -FAR, FAR),
+            origin="lower",
+            cmap="Greys",
+            alpha=0.7,
+        )
+        plotting.scatter(x, ax, plotting.MODEL)
         plotting.bare(ax).set(xlim=(-FAR, FAR), ylim=(-FAR, FAR))
-        ax.set_aspect("equal")
         ax.set_title(f"{step} steps")
     plotting.describe(
         figure,

@@ -433,7 +433,7 @@ def spoilt(change):
         end = text.index("</script>", begin)
         saved = json.loads(text[begin:end])
         for model in saved["state"].values():
-            if "data" in model["state"]:
+            if "sides" in model["state"].get("data", {}):
                 change(model["state"]["data"])
         words = json.dumps(saved).replace("</", "<\\/")
         return text[:begin] + words + text[end:]

@@ -224,7 +224,7 @@ def test_the_race_is_run_by_passes(page):
     assert values(page)["B: passes"] in ("0 of 5", "1 of 5")
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Play").click()
-    page.get_by_text("5 of 5").wait_for(timeout=5000)
+    page.get_by_text("5 of 5", exact=True).wait_for(timeout=5000)
     page.wait_for_function("!location.hash.includes('k=')")
     page.get_by_role("button", name="Reset").click()
     assert values(page)["A: passes"] == "16 of 16"
