@@ -1,0 +1,1 @@
+"""Little landscapes with tags, for chapters to come."""
