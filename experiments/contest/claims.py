@@ -13,7 +13,6 @@ from experiments.contest.verdicts import (
     CONVOLVED_GAN,
     GAN,
     NAMES,
-    Verdict,
     all_verdicts,
 )
 
@@ -156,17 +155,6 @@ def claim_about_collapse(rows: list[dict]) -> Claim:
         "in these trainings lost by "
         + (" and ".join(who) or "nobody")
         + (f", never by {' and '.join(never)}" if who and never else ""),
-    )
-
-
-def better_of_each(rows: list[dict], currency: str = "seconds") -> Verdict:
-    """Return the verdict on the digits between the better builds."""
-    sides = ("diffusion", "convolution"), ("gan-r1", "perceptron")
-    return next(
-        each
-        for each in all_verdicts(rows)
-        if (each.task, each.measure, each.currency, each.sides)
-        == ("digits", "frechet", currency, sides)
     )
 
 

@@ -6,13 +6,8 @@ the prose says of them: where a new table makes a sentence untrue, it fails.
 
 import math
 import statistics
-from itertools import product
 
-from experiments.contest.claims import (
-    better_of_each,
-    modes_lost,
-    times_as_slow,
-)
+from experiments.contest.claims import modes_lost, times_as_slow
 from experiments.contest.figures import MODES
 from experiments.contest.results import ends
 from experiments.contest.shown import build_of, median, values
@@ -26,6 +21,7 @@ from experiments.contest.verdicts import (
     PLAIN,
     QUESTIONS,
     Question,
+    Side,
     Verdict,
     advantage,
     all_verdicts,
@@ -112,12 +108,8 @@ def likelihoods(rows: list[dict]) -> dict:
 
 def baselines(rows: list[dict]) -> dict:
     """Return what the baselines reach."""
-    mixture = median(rows, "digits", "mixture", "frechet")
-    assert mixture < median(rows, "digits", "diffusion", "frechet")
-    return {
+    return copying(rows) | {
         "mixture-seconds": median(rows, "ring", "mixture", "seconds"),
-        "frechet-mixture": mixture,
-        "frechet-kde": median(rows, "digits", "kde", "frechet"),
         "frechet-real": median(rows, "digits", "real", "frechet"),
     }
 
@@ -127,7 +119,10 @@ def baselines(rows: list[dict]) -> dict:
 
 def contest(rows: list[dict]) -> dict:
     """Return all numbers that chapter 8 states."""
-    parts = (design, verdicts, collapse, many_modes, prices, searches, luck)
+    parts = (
+        *(design, verdicts, currencies, collapse, many_modes),
+        *(prices, fewer_steps, samples, copying, searches, luck),
+    )
     return seconds() | {
         name: x for part in parts for name, x in part(rows).items()
     }
@@ -153,53 +148,58 @@ def design(rows: list[dict]) -> dict:
     }
 
 
+def answers(rows: list[dict]) -> dict[Question, Verdict]:
+    """Return all verdicts by their questions."""
+    return {
+        Question(*(getattr(each, name) for name in Question._fields)): each
+        for each in all_verdicts(rows)
+    }
+
+
 def verdicts(rows: list[dict]) -> dict:
     """Return by how much one side is better, at equal seconds."""
-    found = {
-        (each.task, each.measure, frozenset(each.sides)): each
-        for each in all_verdicts(rows)
-        if each.currency == "seconds"
-    }
-    plain, convolved = (("diffusion", build) for build in BUILDS)
-    gan, convolved_gan = (("gan-r1", build) for build in BUILDS)
-    asked = {  # name: the side that the text says is better, the other
-        "ring": ("ring", "energy", plain, gan),
-        "perceptrons": ("digits", "frechet", gan, plain),
-        "convolutions": ("digits", "frechet", convolved, convolved_gan),
-        "better-builds": ("digits", "frechet", gan, convolved),
-        "build-diffusion": ("digits", "frechet", convolved, plain),
-        "build-gan": ("digits", "frechet", gan, convolved_gan),
-    }
-    near = {
-        each.task: each.winner
-        for each in all_verdicts(rows)
-        if each.measure == "energy" and each.currency == "operations"
-    }
-    assert near["ring"] == plain
-    grids = [near[task] for task in ("grid25", "grid100", "grid400")]
-    assert sorted(map(str, grids)) == sorted(map(str, [plain, plain, None]))
-    numbers = {}
-    for name, (task, measure, *sides) in asked.items():
-        each = found[task, measure, frozenset(sides)]
-        assert each.winner == sides[0]
+    found, numbers = answers(rows), {}
+    for name, (task, measure, sides, better) in {
+        "ring": ("ring", "energy", (PLAIN, GAN), PLAIN),
+        "perceptrons": ("digits", "frechet", (PLAIN, GAN), GAN),
+        "convolutions": (
+            *("digits", "frechet"),
+            *((CONVOLVED, CONVOLVED_GAN), CONVOLVED),
+        ),
+        "better-builds": ("digits", "frechet", (CONVOLVED, GAN), GAN),
+        "build-diffusion": (
+            *("digits", "frechet"),
+            *((CONVOLVED, PLAIN), CONVOLVED),
+        ),
+        "build-gan": ("digits", "frechet", (CONVOLVED_GAN, GAN), GAN),
+    }.items():
+        each = found[Question(task, "seconds", measure, sides)]
+        assert each.winner == better
         numbers[f"better-{name}"] = max(each.ratio, 1 / each.ratio)
-    assert better_of_each(rows, "operations").winner is None
-    both = [
-        differences(
-            rows, Question("digits", currency, "frechet", (CONVOLVED, GAN))
-        )
-        for currency in ("seconds", "operations")
+    near = [
+        found[Question(task, "operations", "energy", (PLAIN, GAN))].winner
+        for task in ("ring", "grid25", "grid100", "grid400")
     ]
-    found = {
-        (each.currency, each.winner)
-        for each in all_verdicts(rows)
-        if (each.task, each.measure, each.sides)
-        == ("digits", "precision", (PLAIN, GAN))
-    }
-    assert found == {("seconds", GAN), ("operations", PLAIN)}
-    return numbers | {
-        "moving-seeds": sum(a > b for a, b in zip(*both, strict=True))
-    }
+    assert near.count(PLAIN) == 3  # "on two of the three grids"
+    assert near[0] == PLAIN
+    assert near.count(None) == 1
+    return numbers
+
+
+def currencies(rows: list[dict]) -> dict:
+    """Return what the text says of the same sides in both currencies."""
+    better = Question("digits", "seconds", "frechet", (CONVOLVED, GAN))
+    precise = Question("digits", "seconds", "precision", (PLAIN, GAN))
+    found = answers(rows)
+    assert found[better._replace(currency="operations")].winner is None
+    assert found[precise].winner == GAN
+    assert found[precise._replace(currency="operations")].winner == PLAIN
+    seconds, operations = (
+        differences(rows, better._replace(currency=currency))
+        for currency in ("seconds", "operations")
+    )
+    moves = [a > b for a, b in zip(seconds, operations, strict=True)]
+    return {"moving-seeds": sum(moves)}
 
 
 def collapse(rows: list[dict]) -> dict:
@@ -213,7 +213,7 @@ def collapse(rows: list[dict]) -> dict:
     rest = apart[:seed] + apart[seed + 1 :]
     assert max(map(abs, rest)) < -apart[seed]  # "the highest rank"
     assert min(rest) > 0  # "though the eleven others agree"
-    verdict = next(each for each in all_verdicts(rows) if asks(each, asked))
+    verdict = answers(rows)[asked]
     assert verdict.winner is None
     return {
         "collapsed": worst["frechet"],
@@ -222,11 +222,6 @@ def collapse(rows: list[dict]) -> dict:
         "others-high": others[-1]["frechet"],
         "lead-collapsed": verdict.ratio,
     }
-
-
-def asks(verdict: Verdict, question: Question) -> bool:
-    """Return whether this is the answer to the question."""
-    return question == tuple(getattr(verdict, x) for x in Question._fields)
 
 
 def many_modes(rows: list[dict]) -> dict:
@@ -258,46 +253,52 @@ def many_modes(rows: list[dict]) -> dict:
 
 
 def prices(rows: list[dict]) -> dict:
-    """Return what a step, a second and a sample buy, on the digits."""
-    found = {}
-    for side in product(PAIR, BUILDS):
-        end, less = (
-            next(iter(ends(rows, "digits", *side, currency).values()))
-            for currency in ("seconds", "operations")
-        )
+    """Return what a budget, a second and a step buy."""
+
+    def one(side: Side, currency: str, task: str = "digits") -> dict:
+        return next(iter(ends(rows, task, *side, currency).values()))
+
+    found = {
+        f"operations-{task}": one(GAN, "operations", task)["operations"] / 1e9
+        for task in ("ring", "digits")
+    }
+    for side in (CONVOLVED, GAN):
+        end, less = (one(side, each) for each in ("seconds", "operations"))
         name = "-".join(side)
-        found[f"steps-{name}"] = end["steps"]
-        found[f"kept-{name}"] = less["steps"] / end["steps"]
         found[f"pace-{name}"] = end["operations"] / Handwriting.seconds / 1e9
-        found["operations-digits"] = less["operations"] / 1e9
-    ours, theirs = "diffusion-convolution", "gan-r1-perceptron"
-    slow = "gan-r1-convolution"
-    ring = next(iter(ends(rows, "ring", *GAN, "operations").values()))
-    found["operations-ring"] = ring["operations"] / 1e9
+        found[f"kept-{name}"] = less["steps"] / end["steps"]
+    for side in (GAN, CONVOLVED_GAN):
+        found[f"steps-{'-'.join(side)}"] = one(side, "seconds")["steps"]
+    steps = [one(side, "seconds")["steps"] for side in (GAN, CONVOLVED)]
+    return found | {"step-times": steps[0] / steps[1]}
+
+
+def fewer_steps(rows: list[dict]) -> dict:
+    """Return in how many seeds R1 of convolutions is nearer with fewer."""
     many, few = (
         ends(rows, "digits", *CONVOLVED_GAN, currency)
         for currency in ("seconds", "operations")
     )
-    shown = ("operations-ring", "operations-digits")
-    shown += (f"steps-{slow}", f"steps-{theirs}")
-    shown += tuple(
-        f"{x}-{y}" for y in (ours, theirs) for x in ("pace", "kept")
-    )
-    names = ("kde", "mixture", *PAIR)
-    copies, mixture, unet, gan = (
-        median(rows, "digits", name, "frechet") for name in names
-    )
-    assert copies < gan < mixture < unet
-    return {name: found[name] for name in shown} | {
-        "fewer-nearer": sum(
-            few[seed]["frechet"] < many[seed]["frechet"] for seed in many
-        ),
-        "step-times": found[f"steps-{theirs}"] / found[f"steps-{ours}"],
+    nearer = [few[seed]["frechet"] < many[seed]["frechet"] for seed in many]
+    return {"fewer-nearer": sum(nearer)}
+
+
+def samples(rows: list[dict]) -> dict:
+    """Return how much longer a digit of the diffusion model takes."""
+    return {
         "passes": sizes(rows, "digits")["diffusion"].passes,
         **{f"slower-{b}": times_as_slow(rows, b)[0] for b in BUILDS},
-        "frechet-kde": copies,
-        "frechet-mixture": mixture,
     }
+
+
+def copying(rows: list[dict]) -> dict:
+    """Return the distances of the baselines that beat a trained side."""
+    copies, gan, mixture, unet = (
+        median(rows, "digits", name, "frechet")
+        for name in ("kde", "gan-r1", "mixture", "diffusion")
+    )
+    assert copies < gan < mixture < unet
+    return {"frechet-kde": copies, "frechet-mixture": mixture}
 
 
 def searches(rows: list[dict]) -> dict:
