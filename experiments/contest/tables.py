@@ -31,7 +31,7 @@ HEADINGS = {  # of chapter 7's lines, and what a number is multiplied by
     "precision": ("precision, %", 100),
     "recall": ("recall, %", 100),
     "nats": ("$-\\log p$ of new points, nats", 1),
-    "seconds_block": ("one of many samples, milliseconds", 1000),
+    "seconds_block": ("a sample, made in a batch, milliseconds", 1000),
 }
 LINES = [
     *(("ring", name) for name in ("energy", "weights_tv", "recall", "nats")),

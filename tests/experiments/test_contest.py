@@ -217,6 +217,12 @@ def test_r1_is_a_third_of_a_step_s_operations(build):
         spent.append(cost.operations(partial(next, states)))
     plain, whole = spent
     assert 0.3 < 1 - plain / whole < 0.34
+    real = torch.zeros(32, 1, 8, 8)
+    once = cost.operations(
+        partial(networks.discriminator(build, picture=True), real)
+    )
+    # "A tenth": as much for slopes that nobody uses, and for a second pass.
+    assert 0.09 < 2 * once / whole < 0.11
     assert round(whole / (plain + (whole - plain) / 16), 1) == 1.4
 
 
