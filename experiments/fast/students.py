@@ -52,7 +52,7 @@ class Task:
     network: nn.Module  # the teacher
     blank: Callable[[], nn.Module]  # the same, untrained
     shortcut: Callable[[], nn.Module]
-    asked: Callable[..., Callable]  # a network, or for labels y, as eps_model
+    asked: Callable[[nn.Module], Callable]  # a network, as a teacher
     labels: Tensor | None  # of the samples
     measure: Callable[[Sampler], Iterator[tuple[int, float, float]]]
     batch_size: int
@@ -165,15 +165,20 @@ METHODS: dict[str, Callable[[Task], Iterator[Measured]]] = {
 }
 
 
+def told(net: nn.Module, labels: Tensor | None) -> Callable:
+    """Return the network for these labels, as it was trained: not clamped."""
+    return net if labels is None else partial(net, y=labels)
+
+
 def by_ddim(task: Task, net: nn.Module, times: list[int]) -> Sampler:
     """Return what samples by DDIM: with two times, in one pass."""
-    ask = task.asked(net, task.labels)
+    ask = told(net, task.labels)
     return lambda x_T, _: last(ddim_sample(ask, x_T, SCHEDULE, times))
 
 
 def by_noising(task: Task, net: nn.Module, times: list[int]) -> Sampler:
     """Return what samples in passes to x_0, noised anew in between."""
-    ask = task.asked(net, task.labels)
+    ask = told(net, task.labels)
 
     def sample(x_T: Tensor, generator: torch.Generator) -> Tensor:
         run = consistency_sample(
@@ -186,8 +191,7 @@ def by_noising(task: Task, net: nn.Module, times: list[int]) -> Sampler:
 
 def by_steps(task: Task, net: nn.Module, halvings: int) -> Sampler:
     """Return what samples in 2^halvings equal steps."""
-    labels = {} if task.labels is None else {"y": task.labels}
-    ask = partial(net, **labels)
+    ask = told(net, task.labels)
     return lambda x_T, _: last(shortcut_sample(ask, x_T, halvings))
 
 
@@ -195,10 +199,9 @@ def in_one_pass(method: str, y: Tensor, x_T: Tensor) -> Tensor:
     """Return the digits of the classes y that a committed student draws."""
     file = method.replace(", ", "-")
     if method == "shortcut":
-        ask = partial(protocol.kept(SizedUNet(), file), y=y)
+        ask = told(protocol.kept(SizedUNet(), file), y)
         return last(shortcut_sample(ask, x_T, 0))
-    student = protocol.kept(protocol.network(), file)
-    ask = protocol.clamped(student, y)
+    ask = told(protocol.kept(protocol.network(), file), y)
     return last(ddim_sample(ask, x_T, SCHEDULE, [SCHEDULE.T, 0]))
 
 
@@ -263,15 +266,13 @@ def digits_task(steps: int = 4_000) -> Task:
     data = digits()
     network = protocol.kept(protocol.network(), "network")
 
-    def asked(net: nn.Module, y: Tensor | None = None) -> Callable:
-        if y is not None:
-            return protocol.clamped(net, y)
+    def asked(net: nn.Module) -> Callable:
         return lambda x_t, t, y: protocol.clamped(net, y)(x_t, t)
 
-    ends = {}
+    teacher, ends = protocol.clamped(network, data.test_labels), {}
     for seed in SEEDS:
         x_T, _ = protocol.noise(seed)
-        ends[seed] = protocol.flow_end(asked(network, data.test_labels), x_T)
+        ends[seed] = protocol.flow_end(teacher, x_T)
 
     def measure(sample: Sampler) -> Iterator[tuple[int, float, float]]:
         for seed in SEEDS:
@@ -327,7 +328,7 @@ def ring_task(steps: int = 3_000) -> Task:
         last(run).ema,
         blank,
         seeded(SizedMLP),
-        lambda net, y=None: net,
+        lambda net: net,
         None,
         measure,
         batch_size=1024,

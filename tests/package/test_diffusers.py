@@ -4,7 +4,6 @@ diffusers counts the steps from 0: its timestep k is the book's k + 1.
 """
 
 import importlib
-from itertools import pairwise
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from diffusion_lite.data import eight_modes
 from diffusion_lite.networks import MLP, VPrediction
 from diffusion_lite.posterior import forward_variance, posterior_variance
 from diffusion_lite.sampling import ddpm_sample
-from diffusion_lite.schedules import Schedule, linear_schedule
+from diffusion_lite.schedules import linear_schedule
 from diffusion_lite.solvers import (
     adams_bashforth_sample,
     ddim_sample,
@@ -215,31 +214,20 @@ def test_dpm_solver_singlestep_is_the_midpoint_down_to_step_1(kind, grid, n):
     assert_near(ours[-2], want)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 10, 40])
-def test_ipndm_is_adams_bashforth_where_steps_are_equal(n):
-    """Its betas are the s_t of our times; the network answers v."""
-    sigma = torch.linspace(0, 40, n + 1, dtype=torch.float64)
-    schedule = Schedule.from_alpha_bar(1 / (1 + sigma**2))
-    model, times = model_of("exact", schedule), uniform_times(schedule, n)
-    a, s = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
-
-    def v_model(x, t):
-        eps_hat = model(x, t)
-        x_0_hat = (x - s[t, None] * eps_hat) / a[t, None]
-        return a[t, None] * eps_hat - s[t, None] * x_0_hat
-
-    theirs = scheduler(
-        "IPNDMScheduler", schedule, trained_betas=s[times].tolist()
-    )
+@every_model
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("n", [1, 4, 10, 30])
+def test_lms_is_adams_bashforth(kind, order, n):
+    """Its name for the method is the older one: linear multistep."""
+    model, times = model_of(kind), uniform_times(SCHEDULE, n)
+    theirs = scheduler("LMSDiscreteScheduler", timestep_spacing="trailing")
     theirs.set_timesteps(n)
-    x = start()
-    run = adams_bashforth_sample(model, x, schedule, times, order=4)
-    for (t, _), k, got in zip(
-        pairwise(times), theirs.timesteps, list(run)[1:], strict=True
-    ):
-        v = v_model(x, torch.full((16,), t))
-        x = theirs.step(v, k, x).prev_sample
-        assert_near(got, x)
+    assert (theirs.timesteps + 1).tolist() == times[:-1]
+    run = adams_bashforth_sample(model, start(), SCHEDULE, times, order=order)
+    states = follow(theirs, model, start(), noise=lambda k: {"order": order})
+    a = SCHEDULE.alpha_bar.sqrt()
+    for t, got, want in zip(times[1:], list(run)[1:], states, strict=True):
+        assert_near(got / a[t], want)
 
 
 def test_diffusers_default_times_are_others():
