@@ -82,3 +82,22 @@ def test_a_page_has_the_exercises_of_its_lab(path):
     ]
     links = re.findall(rf"\(\.\./notebooks/{path.name}#([\w-]+)\)", page)
     assert len(links) == len(on_page)
+
+
+OPEN = re.compile(
+    r"(?:Exercise |\*\*)(\d+\.\d), (?:an open experiment: )?"
+    r"(.+?):?(?:\*\*|$)",
+    re.M,
+)
+
+
+def test_the_rubric_has_every_open_experiment_by_its_number():
+    rubric = (ROOT / "book" / "rubric.md").read_text(encoding="utf-8")
+    asked = [
+        found.groups()
+        for path in LABS
+        for cell in cells(path, "markdown")
+        if "open experiment" in cell.source
+        for found in OPEN.finditer(cell.source)
+    ]
+    assert asked == re.findall(r"^(\d+\.\d), (.+)$", rubric, re.M)
