@@ -24,7 +24,8 @@ From the ground floor up; a module imports only from floors below its own:
    ``sampling``          the loop that samples, as a generator
    ``solvers``           DDIM, and solvers that need few passes
    ``distillation``      many passes made into one
-6. ``checkpoint``        long runs: saved, resumed, on several processes
+6. ``guidance``          led to what is wanted, away from what is not
+   ``checkpoint``        long runs: saved, resumed, on several processes
    ``gan``               generator and discriminator, and their game
    ``vae``               a small latent, and a bound on log p(x)
    ``flow``              an invertible map, and an exact log p(x)

@@ -68,6 +68,25 @@ def eight_modes(std: float = 0.1) -> GaussianMixture:
     )
 
 
+def two_moons(std: float = 0.16) -> tuple[GaussianMixture, GaussianMixture]:
+    """Return two classes in a plane, arcs that lie in one another, 2-D.
+
+    Each is nine Gaussians on half a circle; the second is the first turned
+    by half a turn about 0. Scaled so that E |x|^2 / 2 = 1 for both together.
+    """
+    (std,) = inside(0, 1, std=std)
+    angle = torch.linspace(0, math.pi, 9, dtype=torch.float64)
+    arc = torch.stack([angle.cos() - 0.5, angle.sin() - 0.3], dim=1)
+    size = (2 / (float(arc.square().sum(1).mean()) + 2 * std**2)) ** 0.5
+    weights = torch.full((9,), 1 / 9, dtype=torch.float64)
+    eye = torch.eye(2, dtype=torch.float64)
+    spread = ((size * std) ** 2 * eye).expand(9, 2, 2)
+    upper, lower = (
+        GaussianMixture(weights, sign * size * arc, spread) for sign in (1, -1)
+    )
+    return upper, lower
+
+
 @dataclass(frozen=True, eq=False)
 class Digits:
     """Pictures of digits: images (N, 1, H, W) in [-1, 1], labels (N,) 0..9."""

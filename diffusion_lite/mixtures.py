@@ -237,6 +237,24 @@ class GaussianMixture:
         )
 
 
+def together(*parts: GaussianMixture) -> GaussianMixture:
+    """Return the mixture of all parts, as much of each: classes, unlabelled.
+
+    Shapes: the parts have one number of dimensions.
+    """
+    whole(1, **{"number of parts": len(parts)})
+    if len({part.dim for part in parts}) > 1:
+        raise ValueError(
+            "parts must have one number of dimensions, got "
+            f"{[part.dim for part in parts]}"
+        )
+    return GaussianMixture(
+        torch.cat([part.weights / len(parts) for part in parts]),
+        torch.cat([part.means for part in parts]),
+        torch.cat([part.covariances for part in parts]),
+    )
+
+
 def gaussian_fit(x: Tensor) -> GaussianMixture:
     """Return the one Gaussian with the mean and covariance of x, (N, D).
 

@@ -37,6 +37,7 @@ CHAPTERS = (
     "contest",
     "score",
     "fast",
+    "guidance",
 )
 
 

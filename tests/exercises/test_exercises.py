@@ -353,6 +353,10 @@ def test_a_schedule_that_is_changed_is_seen():
         ("fast-2", torch.tensor),
         ("fast-2", np.array),
         ("fast-3", torch.tensor),
+        ("guidance-1", torch.Tensor.numpy),
+        ("guidance-2", torch.Tensor.numpy),
+        ("guidance-5", list),
+        ("guidance-5", np.array),
     ],
 )
 def test_a_right_answer_of_another_kind_is_right(name, kind, solution):
@@ -533,3 +537,44 @@ def test_what_an_answer_sets_is_set_back(monkeypatch):
     assert "does not end" in check("forward-1", answer).text
     assert torch.get_default_dtype() == torch.float32
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_two_passes_for_a_guided_answer_are_right_too():
+    def answer(net, x_t, t, y, w, null):
+        other = net(x_t, t, torch.full_like(y, null))
+        return other + w * (net(x_t, t, y) - other)
+
+    for seed in range(20):
+        assert check("guidance-4", answer, seed=seed)
+
+
+def test_a_slope_may_be_had_by_a_transform_or_by_differences():
+    def by_a_transform(eps_hat, x_t, log_prob, alpha_bar_t, w):
+        slope = torch.func.grad(lambda x: log_prob(x).sum())(x_t)
+        return eps_hat - w * (1 - alpha_bar_t).sqrt() * slope
+
+    def by_differences(eps_hat, x_t, log_prob, alpha_bar_t, w):
+        moves = 1e-4 * torch.eye(3)
+        two = [log_prob(x_t + h) - log_prob(x_t - h) for h in moves]
+        slope = torch.stack(two, 1) / 2e-4
+        return eps_hat - w * (1 - alpha_bar_t).sqrt() * slope
+
+    for seed in range(20):
+        assert check("guidance-3", by_a_transform, seed=seed)
+        assert check("guidance-3", by_differences, seed=seed)
+
+
+@pytest.mark.parametrize("keeps", ["the answer's", "x_t's"])
+def test_a_gradient_that_is_left_over_is_seen(keeps):
+    """Here only: numbers alone come back from the grader's process."""
+
+    def answer(eps_hat, x_t, log_prob, alpha_bar_t, w):
+        mine = keeps == "x_t's"
+        x = (x_t if mine else x_t.clone()).requires_grad_()
+        told = log_prob(x).sum()
+        (slope,) = torch.autograd.grad(told, x, create_graph=not mine)
+        return eps_hat - w * (1 - alpha_bar_t).sqrt() * slope
+
+    said = check("guidance-3", answer).text
+    wrong = {"the answer's": "is attached", "x_t's": "It changes x_t"}
+    assert wrong[keeps] in said

@@ -26,6 +26,7 @@ from diffusion_lite.explorables.families import FamiliesExplorable
 from diffusion_lite.explorables.fast import FastExplorable
 from diffusion_lite.explorables.forward import ForwardExplorable
 from diffusion_lite.explorables.gan import GanExplorable
+from diffusion_lite.explorables.guidance import GuidanceExplorable
 from diffusion_lite.explorables.posterior import PosteriorExplorable
 from diffusion_lite.explorables.score import ScoreExplorable
 from diffusion_lite.explorables.training import TrainingExplorable
@@ -74,6 +75,7 @@ FIGURES = {
     "contest": contest,
     "score": ScoreExplorable,
     "fast": FastExplorable,
+    "guidance": GuidanceExplorable,
 }
 
 
