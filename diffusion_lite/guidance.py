@@ -121,7 +121,8 @@ def tilted_log_density(
     By Bayes' rule it is (1 - w) log q(x) + w log q(x | y): the tilted
     distribution, which guidance names, at the mixtures' level of noise. For
     w below 0 it need not have a finite mass.
-    Book: eq-tilted. Source: Ho and Salimans 2022, section 3.2.
+    Book: eq-tilted.
+    Source: Ho and Salimans 2022, section 3.1, where w is one less.
     Shapes: x (B, D).
     """
     (w,) = inside(-math.inf, math.inf, guidance_weight=guidance_weight)
@@ -146,8 +147,8 @@ def guided_gaussian(guidance_weight: float) -> dict[str, Spread]:
     Source: Bradley and Nakkiran 2025, section 3, for the variances.
     """
     (w,) = at_least(0, guidance_weight=guidance_weight)
-    z = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
-    mean = w * float(((1 + z.square()) / 2).pow((w - 1) / 2).mean())
+    r = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
+    mean = w * float(((1 + r.square()) / 2).pow((w - 1) / 2).mean())
     return {
         "tilted": Spread(2 * w / (1 + w), 2 / (1 + w)),
         "DDPM": Spread(
@@ -171,9 +172,9 @@ def corrected_sample(
 
     After each step, at s = t - 1 above 0, it takes Langevin steps with the
     score of the answer, x <- x + h score + sqrt(2 h) z, of the size h =
-    size (1 - alpha_bar_s). Many of them lead to the distribution whose score
-    that is, whatever the chain has done: for guided scores, the tilted one.
-    Book: eq-langevin. Source: Song et al. 2021 (score SDE), algorithm 2;
+    size (1 - alpha_bar_s). Many small ones lead to the distribution whose
+    score that is, whatever the chain has done: here, the tilted one.
+    Book: eq-langevin. Source: Song et al. 2021 (score SDE), algorithm 3;
     Bradley and Nakkiran 2025, for guidance.
     """
     (corrections,) = whole(0, corrections=corrections)

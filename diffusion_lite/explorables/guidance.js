@@ -410,7 +410,8 @@ const runKey = ({ w, other, sampler, when, seed }) =>
  * }} Tilted a distribution on a grid; within gives E|y - y'|
  */
 
-// The tilted distribution at t; with w = 1 it is the class.
+// The tilted distribution at t, whether guided there or not; with w = 1 it is
+// the class.
 /**
  * @type {(
  *   classes: PlaneMixture[], alphaBar: Vector, center: number[],
@@ -472,8 +473,8 @@ function worldOf({ wanted, other, center }) {
       center.map((each) => Math.sqrt(alphaBar[t]) * each),
     pairAt,
     points: (/** @type {State} */ state) => run(state)[levelOf(state)],
-    named: (/** @type {State} */ state) =>
-      tilted(pullAt(state, levelOf(state)), levelOf(state)),
+    named: (/** @type {State} */ { other, w, t }) =>
+      tilted({ other, w }, Math.round(t)),
     own: (/** @type {State} */ state) =>
       tilted({ other: "both", w: 1 }, levelOf(state)),
   };
@@ -517,10 +518,8 @@ const LEAST = 3; // what is shown of the plane, at least
 
 // How much of the plane is shown: all that may come to lie in it, at any t.
 /** @type {(world: World, state: State) => number} */
-function farOf({ classes, alphaBar }, state) {
-  const root = Math.sqrt(alphaBar[INTERVALS[state.when][0]]);
-  return Math.max(LEAST, 0.9 + root * reachOf(classes, state));
-}
+const farOf = ({ classes }, state) =>
+  Math.max(LEAST, 0.9 + reachOf(classes, state));
 
 /** @type {(pen: Pen, far: number) => Frame} */
 function planeOf({ width: right, height: bottom }, far) {

@@ -7,7 +7,7 @@ def counted_from_the_class(eps_wanted, eps_other, w):
 
 
 def exchanged(eps_wanted, eps_other, w):
-    """It looks like the two exchanged: it goes from what is wanted away."""
+    """It looks like the two exchanged: it leads away from what is wanted."""
     return eps_wanted + w * (eps_other - eps_wanted)
 
 

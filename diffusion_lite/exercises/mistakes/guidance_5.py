@@ -77,3 +77,8 @@ def not_divided(mean, variance, mean_all, variance_all, w):
 def the_mean_alone(mean, variance, mean_all, variance_all, w):
     """two things: return a, b"""
     return _tilted(mean, variance, mean_all, variance_all, w)[0]
+
+
+def for_1_and_2_only(mean, variance, mean_all, variance_all, w):
+    """It looks like the formula of the variances 1 and 2, and no others."""
+    return 2 * w / (1 + w) * mean, 2 / (1 + w)
