@@ -77,7 +77,7 @@ def classifier_guided(
     log_prob(x_t, t) is (B,): what a classifier of noisy pictures says of the
     wanted class. With the true one w = 1 is the denoiser of the class.
     Book: eq-bayes-score, eq-classifier-guided.
-    Source: Dhariwal and Nichol 2021, eq. 14.
+    Source: Dhariwal and Nichol 2021, eq. 14, where w is 1.
     """
     (w,) = inside(-math.inf, math.inf, guidance_weight=guidance_weight)
 

@@ -1,7 +1,7 @@
 """Little landscapes with tags: pictures that code draws, and what they show.
 
 A picture is drawn at 64 by 64, from back to front, and averaged to 32 by 32.
-It has a tag if at least half of the thing that the tag names can be seen.
+It has a tag if at least three quarters of what the tag names can be seen.
 """
 
 from collections.abc import Callable
@@ -61,9 +61,9 @@ class Canvas:
             self.painted[tag] = self.painted.get(tag, False) | where
 
     def seen(self, tag: str) -> bool:
-        """Return whether at least half of a thing can be seen."""
+        """Return whether three quarters of a thing can be seen."""
         visible = np.count_nonzero(self.shows == TAGS.index(tag))
-        return 2 * visible >= np.count_nonzero(self.painted[tag])
+        return 4 * visible >= 3 * np.count_nonzero(self.painted[tag])
 
 
 # ---- shapes: masks of 64 by 64 ----------------------------------------------
@@ -181,11 +181,11 @@ def clouds(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
 
 def birds(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw three to five, two strokes each."""
-    x, y = rng.uniform(6, DRAWN - 34), rng.uniform(9, plan.horizon - 15)
-    for i in range(rng.integers(3, 6)):
-        u, v = x + 7.5 * i + rng.uniform(-1, 1), y + rng.uniform(-5, 5)
-        up = np.abs(Y - v + 0.7 * np.abs(np.abs(X - u) - 2)) < 0.9
-        wings = up & (np.abs(X - u) < 3.6)
+    x, y = rng.uniform(7, DRAWN - 38), rng.uniform(9, plan.horizon - 15)
+    for i in range(rng.integers(3, 5)):
+        u, v = x + 10 * i + rng.uniform(-1, 1), y + rng.uniform(-5, 5)
+        wings = np.abs(Y - v + 2.5 - 0.9 * np.abs(np.abs(X - u) - 2.5)) < 1.1
+        wings &= np.abs(X - u) < 5
         canvas.paint(wings, (0.12, 0.12, 0.18), "birds")
 
 
@@ -379,7 +379,7 @@ def lighthouse(
 
 def rain(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw slanting strokes over everything; they hide nothing."""
-    for _ in range(rng.integers(45, 60)):
+    for _ in range(rng.integers(26, 36)):
         x, y = rng.uniform(0, DRAWN), rng.uniform(-4, DRAWN)
         stroke = (np.abs(X - x + 0.35 * (Y - y)) < 0.8) & (np.abs(Y - y) < 3)
         canvas.picture[stroke] = 0.4 * canvas.picture[stroke] + 0.6 * np.array(
@@ -470,9 +470,9 @@ def draw(plan: Plan, rng: np.random.Generator) -> Canvas:
     if "ink" in plan.tags:
         canvas.picture[:] = grey[..., None]
     if "sepia" in plan.tags:
-        canvas.picture[:] = grey[..., None] * (1.05, 0.86, 0.60)
+        canvas.picture[:] = (0.15 + 0.9 * grey)[..., None] * (1.0, 0.84, 0.60)
     if "pastel" in plan.tags:
-        canvas.picture[:] = 0.45 * canvas.picture + 0.55
+        canvas.picture[:] = 0.6 * canvas.picture + 0.4
     return canvas
 
 
