@@ -73,3 +73,15 @@ def module(window, script):
         "async at => { window.m = await import(at) }", address
     )
     return window.page
+
+
+def values(page):
+    """Return what the figure on a page says, by name."""
+    page.wait_for_timeout(60)
+    return dict(
+        zip(
+            page.locator(".values dt").all_inner_texts(),
+            page.locator(".values dd").all_inner_texts(),
+            strict=True,
+        )
+    )

@@ -9,7 +9,7 @@ import pytest
 import made_up
 from diffusion_lite.explorables.contest import ContestExplorable, compact
 from experiments.contest import verdicts
-from live import STATE, module
+from live import STATE, module, values
 
 browser = pytest.mark.browser
 ROWS = made_up.contest()
@@ -58,8 +58,8 @@ def test_every_last_value_is_handed_over_by_seed():
         ]
         digits = ["frechet"] if task == "digits" else []
         assert set(sent) == {*PLANE, *digits}
-        for measure, values in sent.items():
-            assert values == [
+        for measure, found in sent.items():
+            assert found == [
                 None if row[measure] == math.inf else row[measure]
                 for row in mine
             ]
@@ -223,18 +223,6 @@ def test_the_median_is_between_the_two_in_the_middle(there):
 
 
 # ---- controls -----------------------------------------------------------
-
-
-def values(page):
-    """Return what the figure says, by name."""
-    page.wait_for_timeout(60)
-    return dict(
-        zip(
-            page.locator(".values dt").all_inner_texts(),
-            page.locator(".values dd").all_inner_texts(),
-            strict=True,
-        )
-    )
 
 
 def choice(page, legend):

@@ -12,7 +12,7 @@ from diffusion_lite.explorables.families import FAMILIES, FamiliesExplorable
 from diffusion_lite.metrics import mode_weights, modes_lost
 from experiments.families import figures
 from experiments.families.results import MANY, paths
-from live import module
+from live import module, values
 
 browser = pytest.mark.browser
 PATHS = paths()
@@ -156,18 +156,6 @@ def test_the_nearest_are_pythons(there):
 
 
 # ---- controls -----------------------------------------------------------
-
-
-def values(page):
-    """Return what the figure says, by name."""
-    page.wait_for_timeout(60)
-    return dict(
-        zip(
-            page.locator(".values dt").all_inner_texts(),
-            page.locator(".values dd").all_inner_texts(),
-            strict=True,
-        )
-    )
 
 
 MARKED_END = "the 30 marked end in"

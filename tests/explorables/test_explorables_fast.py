@@ -20,7 +20,7 @@ from diffusion_lite.solvers import (
     heun_sample,
     midpoint_sample,
 )
-from live import module
+from live import module, values
 
 browser = pytest.mark.browser
 MIXTURE = eight_modes(0.2)
@@ -168,18 +168,6 @@ def test_random_steps_are_pythons(there):
 
 
 # ---- controls -----------------------------------------------------------
-
-
-def values(page):
-    """Return what the figure says, by name."""
-    page.wait_for_timeout(60)
-    return dict(
-        zip(
-            page.locator(".values dt").all_inner_texts(),
-            page.locator(".values dd").all_inner_texts(),
-            strict=True,
-        )
-    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from diffusion_lite import dirac_gan
 from diffusion_lite.explorables.gan import GanExplorable
 from diffusion_lite.schedules import linear_schedule
-from live import module
+from live import module, values
 
 browser = pytest.mark.browser
 GAMES = {
@@ -117,17 +117,6 @@ def test_an_orbit_that_runs_away_stops(there):
 
 
 # ---- controls -----------------------------------------------------------
-
-
-def values(page):
-    """Return what the figure says, by name."""
-    return dict(
-        zip(
-            page.locator(".values dt").all_inner_texts(),
-            page.locator(".values dd").all_inner_texts(),
-            strict=True,
-        )
-    )
 
 
 def state(page):

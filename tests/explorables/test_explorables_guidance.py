@@ -20,7 +20,7 @@ from diffusion_lite.mixtures import together
 from diffusion_lite.sampling import ddpm_sample
 from diffusion_lite.schedules import cosine_schedule
 from diffusion_lite.solvers import ddim_sample, uniform_times
-from live import module
+from live import module, values
 
 browser = pytest.mark.browser
 SCHEDULE = cosine_schedule(100)
@@ -326,18 +326,6 @@ def test_cells_have_all_the_mass(there):
 
 
 # ---- controls -----------------------------------------------------------
-
-
-def values(page):
-    """Return what the figure says, by name."""
-    page.wait_for_timeout(60)
-    return dict(
-        zip(
-            page.locator(".values dt").all_inner_texts(),
-            page.locator(".values dd").all_inner_texts(),
-            strict=True,
-        )
-    )
 
 
 def choose(page, menu, option):
