@@ -36,7 +36,7 @@ AT, MARKED = (0.5, -0.6), 30
 def still(paths: Sequence[dict]) -> Figure:
     """Draw latents and data of each run, marked points joined by lines."""
     runs = {(run["family"], run["latent"]): run for run in paths}
-    figure, axes = plt.subplots(2, 3, figsize=(5.6, 3.2))
+    figure, axes = plt.subplots(2, 3, figsize=(5.6, 3.4))
     words = []
     for ax, kind in zip(axes.flat, ORDER, strict=True):
         modes = _panel(ax, runs[kind])
