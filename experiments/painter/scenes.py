@@ -6,8 +6,11 @@ It has a tag if at least three quarters of what the tag names can be seen.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 TIMES = ("day", "sunset", "night")
 GROUNDS = ("meadow", "sea", "desert", "snow")
@@ -66,6 +69,11 @@ class Canvas:
         return 4 * visible >= 3 * np.count_nonzero(self.painted[tag])
 
 
+def even(rng: np.random.Generator, low: int, high: int) -> int:
+    """Return an even number in low..high: an edge of a small pixel."""
+    return 2 * int(rng.integers(low // 2, high // 2 + 1))
+
+
 # ---- shapes: masks of 64 by 64 ----------------------------------------------
 
 
@@ -117,8 +125,7 @@ def sky(canvas: Canvas, plan: Plan) -> None:
 def stars(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw a dozen or two."""
     for _ in range(rng.integers(12, 24)):
-        x, y = rng.uniform(0, DRAWN - 2), rng.uniform(0, plan.horizon - 10)
-        x, y = 2 * (x // 2), 2 * (y // 2)
+        x, y = even(rng, 0, DRAWN - 2), even(rng, 0, plan.horizon - 10)
         canvas.paint(box(x, y, x + 2, y + 2), (0.95, 0.95, 0.85), "stars")
 
 
@@ -130,9 +137,9 @@ def glow(canvas: Canvas, x: float, y: float, r: float, color: Color) -> None:
 
 def sun(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw it high by day, and low at sunset."""
-    x, r = rng.uniform(9, DRAWN - 9), rng.uniform(5, 7)
+    x, r = even(rng, 10, DRAWN - 10), 7
     low = plan.time == "sunset"
-    y = plan.horizon - rng.uniform(5, 9) if low else rng.uniform(9, 16)
+    y = plan.horizon - even(rng, 4, 8) if low else even(rng, 10, 16)
     color = (1.0, 0.45, 0.20) if low else (1.0, 0.88, 0.25)
     glow(canvas, x, y, 2 * r, color)
     canvas.paint(disc(x, y, r), color, "sun")
@@ -140,16 +147,15 @@ def sun(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
 
 def moon(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw a crescent."""
-    x, y, r = rng.uniform(9, DRAWN - 9), rng.uniform(8, 16), rng.uniform(5, 6)
+    x, y, r = even(rng, 10, DRAWN - 10), even(rng, 10, 16), 6.5
     glow(canvas, x, y, 2 * r, (0.6, 0.6, 0.5))
-    side = rng.choice((-1, 1))
-    bright = disc(x, y, r) & ~disc(x + side * 0.6 * r, y - 0.2 * r, 0.9 * r)
+    bright = disc(x, y, r) & ~disc(x - 0.6 * r, y - 0.2 * r, 0.9 * r)
     canvas.paint(bright, (0.97, 0.95, 0.78), "moon")
 
 
 def rainbow(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw five bands around a point on the horizon."""
-    x, r = rng.uniform(20, DRAWN - 20), rng.uniform(26, 31)
+    x, r = even(rng, 22, DRAWN - 22), even(rng, 26, 30)
     bands = (
         (0.90, 0.25, 0.25),
         (0.98, 0.65, 0.20),
@@ -172,18 +178,17 @@ def clouds(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     if "rain" in plan.tags:
         color = tuple(0.62 * c for c in color)
     for _ in range(rng.integers(2, 4)):
-        x, y = rng.uniform(8, DRAWN - 8), rng.uniform(6, 18)
+        x, y = even(rng, 8, DRAWN - 8), even(rng, 6, 18)
         for step in (-6, -1, 5):
-            up = rng.uniform(-2, 1)
-            puff = disc(x + step, y + up, rng.uniform(4, 6), 0.6)
+            puff = disc(x + step, y - 2 * (step == -1), 6, 0.6)
             canvas.paint(puff, color, "clouds")
 
 
 def birds(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw three to five, two strokes each."""
-    x, y = rng.uniform(7, DRAWN - 38), rng.uniform(9, plan.horizon - 15)
+    x, y = even(rng, 6, DRAWN - 38), even(rng, 10, plan.horizon - 16)
     for i in range(rng.integers(3, 5)):
-        u, v = x + 10 * i + rng.uniform(-1, 1), y + rng.uniform(-5, 5)
+        u, v = x + 10 * i, y + even(rng, -4, 4)
         wings = np.abs(Y - v + 2.5 - 0.9 * np.abs(np.abs(X - u) - 2.5)) < 1.1
         wings &= np.abs(X - u) < 5
         canvas.paint(wings, (0.12, 0.12, 0.18), "birds")
@@ -192,8 +197,8 @@ def birds(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
 def mountains(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw two or three, with snow on them."""
     for _ in range(rng.integers(2, 4)):
-        x, high = rng.uniform(6, DRAWN - 6), rng.uniform(14, 23)
-        top, half = plan.horizon - high, rng.uniform(13, 20)
+        x, high = even(rng, 6, DRAWN - 6), even(rng, 16, 22)
+        top, half = plan.horizon - high, high - 2
         color = plan.lit((0.46, 0.43, 0.55))
         canvas.paint(cone(x, top, half, plan.horizon), color, "mountains")
         rough = top + 0.28 * high + 1.5 * np.sin(X + 40 * x)
@@ -204,14 +209,14 @@ def mountains(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
 def ground(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw what is below the horizon: water, or a soft hill."""
     color = plan.lit(EARTH[plan.ground])
-    edge, wave = plan.horizon, rng.uniform(0, 7)
+    edge, wave = plan.horizon, int(rng.integers(4))
     if plan.ground != "sea":
-        edge = edge + 2 * np.sin(X / 11 + wave)
+        edge = edge + 2 * np.sin(X / 11 + 1.6 * wave)
     land = edge <= Y
     canvas.paint(land, color)
     shade = np.clip(1.08 - 0.012 * (Y - plan.horizon), 0.7, 1.1)
     if plan.ground == "sea":
-        lines = (np.floor(Y / 2) % 3 == 0) & (np.sin(X / 5 + Y * wave) > 0)
+        lines = (np.floor(Y / 2) % 3 == 0) & (np.sin(X / 5 + Y + wave) > 0)
         shade = np.where(lines, 1.25, shade)
     if plan.ground == "desert":
         shade = shade * (1 + 0.06 * np.sin(X / 5 + Y / 2 + wave))
@@ -228,37 +233,34 @@ def flowers(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
         canvas.paint(box(x, y, x + 2, y + 2), color, "flowers")
 
 
-def leaves(plan: Plan, rng: np.random.Generator) -> Color:
+def leaves(plan: Plan) -> Color:
     """Return the color of a crown."""
-    shade = rng.uniform(0.85, 1.1)
     color = (0.16, 0.44, 0.18)
     if "autumn" in plan.tags:
         color = (0.85, 0.42, 0.10)
     elif "blossom" in plan.tags:
         color = (0.95, 0.62, 0.74)
-    r, g, b = (min(1.0, shade * c) for c in color)
-    return plan.lit((r, g, b))
+    return plan.lit(color)
 
 
 def grow(
     canvas: Canvas,
     plan: Plan,
-    rng: np.random.Generator,
     at: tuple[float, float],
     high: float,
     tag: str,
 ) -> None:
     """Draw one tree with its foot at a place: what grows on this ground."""
     x, y = at
-    trunk, color = plan.lit((0.42, 0.28, 0.16)), leaves(plan, rng)
+    trunk, color = plan.lit((0.42, 0.28, 0.16)), leaves(plan)
     if plan.ground == "desert":  # a cactus
-        body = box(x - 1.6, y - high, x + 1.6, y)
-        arms = box(x - 6, y - 0.6 * high, x + 6, y - 0.6 * high + 2.5)
-        ends = box(x - 6, y - 0.85 * high, x - 3.5, y - 0.5 * high)
-        ends |= box(x + 3.5, y - 0.75 * high, x + 6, y - 0.5 * high)
+        body = box(x - 2, y - high, x + 2, y)
+        arms = box(x - 8, y - 14, x + 8, y - 10)
+        ends = box(x - 8, y - 20, x - 4, y - 10)
+        ends |= box(x + 4, y - 18, x + 8, y - 10)
         canvas.paint(body | arms | ends, color, tag)
         return
-    canvas.paint(box(x - 1.3, y - 0.4 * high, x + 1.3, y), trunk, tag)
+    canvas.paint(box(x - 2, y - 0.4 * high, x + 2, y), trunk, tag)
     if plan.ground == "snow":  # a fir
         for part in (1.0, 0.8, 0.55):
             bottom = y - high * (1.15 - part)
@@ -271,31 +273,31 @@ def grow(
 
 def forest(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw a row of small trees at the horizon."""
-    for x in np.arange(rng.uniform(0, 4), DRAWN, 7.5):
-        at = x + rng.uniform(-1, 1), plan.horizon + rng.uniform(4, 6)
-        grow(canvas, plan, rng, at, rng.uniform(10, 13), "forest")
+    for x in range(even(rng, 0, 6), DRAWN, 8):
+        at = x, plan.horizon + 6
+        grow(canvas, plan, at, even(rng, 10, 14), "forest")
 
 
 def tree(
     canvas: Canvas, plan: Plan, rng: np.random.Generator, x: float
 ) -> None:
     """Draw one large tree, a fir on snow and a cactus in the desert."""
-    at = x, plan.horizon + rng.uniform(10, 16)
-    grow(canvas, plan, rng, at, rng.uniform(21, 26), "tree")
+    at = x, plan.horizon + even(rng, 10, 16)
+    grow(canvas, plan, at, even(rng, 26, 30), "tree")
 
 
 def house(
     canvas: Canvas, plan: Plan, rng: np.random.Generator, x: float
 ) -> None:
     """Draw a house with a roof, a door and a window, lit at night."""
-    y, w = plan.horizon + rng.uniform(10, 15), rng.uniform(8, 9.5)
+    y, w = plan.horizon + even(rng, 10, 16), 10
     canvas.paint(
-        box(x - w, y - 11, x + w, y), plan.lit((0.93, 0.86, 0.74)), "house"
+        box(x - w, y - 12, x + w, y), plan.lit((0.93, 0.86, 0.74)), "house"
     )
-    roof = cone(x, y - 20, w + 2.5, y - 11)
+    roof = cone(x, y - 24, w + 4, y - 12)
     canvas.paint(roof, plan.lit((0.72, 0.20, 0.16)), "house")
     canvas.paint(
-        box(x - 5, y - 7, x - 1, y), plan.lit((0.40, 0.24, 0.14)), "house"
+        box(x - 6, y - 8, x - 2, y), plan.lit((0.40, 0.24, 0.14)), "house"
     )
     window = (
         (1.0, 0.85, 0.35)
@@ -309,19 +311,18 @@ def windmill(
     canvas: Canvas, plan: Plan, rng: np.random.Generator, x: float
 ) -> None:
     """Draw a tower with four blades."""
-    y, turn = plan.horizon + rng.uniform(9, 14), rng.uniform(0.2, 1.3)
-    tower = (
-        (np.abs(X - x) < 2.5 + 0.16 * (Y - y + 20)) & (y - 20 < Y) & (y > Y)
-    )
+    y = plan.horizon + even(rng, 10, 14)
+    turn = rng.choice((0.3, 0.785, 1.27))
+    tower = (np.abs(X - x) < 3 + 0.16 * (Y - y + 22)) & (y - 22 < Y) & (y > Y)
     canvas.paint(tower, plan.lit((0.80, 0.74, 0.66)), "windmill")
     canvas.paint(
-        cone(x, y - 25, 4, y - 20), plan.lit((0.45, 0.30, 0.22)), "windmill"
+        cone(x, y - 28, 5, y - 22), plan.lit((0.45, 0.30, 0.22)), "windmill"
     )
-    u, v = X - x, Y - (y - 20)
+    u, v = X - x, Y - (y - 22)
     along = u * np.cos(turn) + v * np.sin(turn)
     across = v * np.cos(turn) - u * np.sin(turn)
-    blades = (np.abs(along) < 1.4) | (np.abs(across) < 1.4)
-    blades &= u**2 + v**2 < 12**2
+    blades = (np.abs(along) < 1.6) | (np.abs(across) < 1.6)
+    blades &= u**2 + v**2 < 14**2
     canvas.paint(blades, plan.lit((0.97, 0.95, 0.90)), "windmill")
 
 
@@ -329,16 +330,16 @@ def snowman(
     canvas: Canvas, plan: Plan, rng: np.random.Generator, x: float
 ) -> None:
     """Draw two balls of snow with a hat, a nose and a shadow's rim."""
-    y = plan.horizon + rng.uniform(10, 15)
+    y = plan.horizon + even(rng, 10, 16)
     dark, white = plan.lit((0.10, 0.10, 0.14)), plan.lit((1.0, 1.0, 1.0))
     rim = plan.lit((0.55, 0.62, 0.76))
-    for up, r in ((6, 7), (16, 5)):
+    for up, r in ((7, 8), (18, 6)):
         canvas.paint(disc(x, y - up, r + 1.2), rim, "snowman")
         canvas.paint(disc(x, y - up, r), white, "snowman")
-    canvas.paint(box(x - 4, y - 26, x + 4, y - 20), dark, "snowman")
-    canvas.paint(box(x - 6, y - 21, x + 6, y - 19), dark, "snowman")
+    canvas.paint(box(x - 4, y - 30, x + 4, y - 22), dark, "snowman")
+    canvas.paint(box(x - 6, y - 24, x + 6, y - 22), dark, "snowman")
     canvas.paint(
-        box(x, y - 17, x + 6, y - 15), plan.lit((0.95, 0.45, 0.1)), "snowman"
+        box(x, y - 20, x + 6, y - 18), plan.lit((0.95, 0.45, 0.1)), "snowman"
     )
 
 
@@ -346,15 +347,15 @@ def boat(
     canvas: Canvas, plan: Plan, rng: np.random.Generator, x: float
 ) -> None:
     """Draw a hull with a sail."""
-    y, side = plan.horizon + rng.uniform(7, 15), rng.choice((-1, 1))
-    hull = (np.abs(X - x) < 9 - 0.8 * (Y - y + 4)) & (y - 4 < Y) & (y > Y)
+    y = plan.horizon + even(rng, 8, 16)
+    hull = (np.abs(X - x) < 11 + 0.8 * (y - 6 - Y)) & (y - 6 < Y) & (y > Y)
     canvas.paint(hull, plan.lit((0.50, 0.24, 0.14)), "boat")
     canvas.paint(
-        box(x - 0.8, y - 20, x + 0.8, y - 4),
+        box(x - 2, y - 24, x, y - 6),
         plan.lit((0.3, 0.2, 0.14)),
         "boat",
     )
-    sail = cone(x, y - 20, 9, y - 5) & (side * (X - x) > 1)
+    sail = cone(x, y - 24, 11, y - 8) & (x < X)
     canvas.paint(sail, plan.lit((0.98, 0.97, 0.92)), "boat")
 
 
@@ -362,25 +363,25 @@ def lighthouse(
     canvas: Canvas, plan: Plan, rng: np.random.Generator, x: float
 ) -> None:
     """Draw a striped tower on a rock, with a lamp."""
-    y = plan.horizon + rng.uniform(6, 11)
+    y = plan.horizon + even(rng, 6, 10)
     canvas.paint(
-        disc(x, y, 9, 0.4), plan.lit((0.36, 0.33, 0.32)), "lighthouse"
+        disc(x, y, 10, 0.4), plan.lit((0.36, 0.33, 0.32)), "lighthouse"
     )
-    tower = (np.abs(X - x) < 3 + 0.06 * (Y - y + 26)) & (y - 26 < Y) & (y > Y)
+    tower = (np.abs(X - x) < 4 + 0.06 * (Y - y + 26)) & (y - 26 < Y) & (y > Y)
     canvas.paint(tower, plan.lit((0.95, 0.94, 0.92)), "lighthouse")
-    stripes = tower & (np.floor((Y - y) / 5) % 2 == 0)
+    stripes = tower & (np.floor((Y - y) / 6) % 2 == 0)
     canvas.paint(stripes, plan.lit((0.85, 0.16, 0.14)), "lighthouse")
     lamp = (1.0, 0.92, 0.45) if plan.time != "day" else (0.75, 0.80, 0.70)
-    canvas.paint(box(x - 2.5, y - 30, x + 2.5, y - 26), lamp, "lighthouse")
+    canvas.paint(box(x - 2, y - 30, x + 2, y - 26), lamp, "lighthouse")
     canvas.paint(
-        cone(x, y - 34, 4, y - 30), plan.lit((0.3, 0.1, 0.1)), "lighthouse"
+        cone(x, y - 36, 5, y - 30), plan.lit((0.3, 0.1, 0.1)), "lighthouse"
     )
 
 
 def rain(canvas: Canvas, plan: Plan, rng: np.random.Generator) -> None:
     """Draw slanting strokes over everything; they hide nothing."""
     for _ in range(rng.integers(26, 36)):
-        x, y = rng.uniform(0, DRAWN), rng.uniform(-4, DRAWN)
+        x, y = even(rng, 0, DRAWN), even(rng, 0, DRAWN)
         stroke = (np.abs(X - x + 0.35 * (Y - y)) < 0.8) & (np.abs(Y - y) < 3)
         canvas.picture[stroke] = 0.4 * canvas.picture[stroke] + 0.6 * np.array(
             (0.78, 0.84, 0.95)
@@ -396,17 +397,17 @@ CHANCES = {  # of what is in a picture, by chance, where it can be
     "stars": (0.6, lambda tags: "night" in tags),
     "clouds": (0.4, lambda tags: True),
     "rain": (0.15, lambda tags: "snow" not in tags),
-    "rainbow": (0.15, lambda tags: "day" in tags),
+    "rainbow": (0.3, lambda tags: "day" in tags),
     "birds": (0.25, lambda tags: "night" not in tags),
     "mountains": (0.4, lambda tags: True),
     "forest": (0.25, lambda tags: bool(tags & {"meadow", "snow"})),
     "flowers": (0.4, lambda tags: "meadow" in tags),
 }
 STANDS = {  # what can stand on each ground
-    "meadow": ("tree", "house", "windmill"),
-    "sea": ("boat", "lighthouse"),
-    "desert": ("tree", "house"),
-    "snow": ("tree", "house", "snowman"),
+    "meadow": {"tree": 0.4, "house": 0.2, "windmill": 0.4},
+    "sea": {"boat": 0.5, "lighthouse": 0.5},
+    "desert": {"tree": 0.5, "house": 0.5},
+    "snow": {"tree": 0.3, "house": 0.2, "snowman": 0.5},
 }
 DRAW: dict[str, Callable] = {
     "stars": stars,
@@ -431,23 +432,27 @@ DRAW: dict[str, Callable] = {
 def random_plan(rng: np.random.Generator) -> Plan:
     """Choose what a picture is to show."""
     time = rng.choice(TIMES, p=(0.4, 0.25, 0.35))
-    earth = rng.choice(GROUNDS, p=(0.35, 0.25, 0.2, 0.2))
+    earth = rng.choice(GROUNDS, p=(0.4, 0.22, 0.16, 0.22))
     tags = {str(time), str(earth)}
     for tag, (chance, possible) in CHANCES.items():
         if rng.random() < chance and possible(tags):
             tags.add(tag)
     stands = STANDS[earth]
-    count = min(len(stands), rng.choice(4, p=(0.2, 0.45, 0.25, 0.1)))
-    tags.update(map(str, rng.choice(stands, count, replace=False)))
+    count = rng.choice(3, p=(0.15, 0.55, 0.3))
+    tags.update(
+        map(str, rng.choice(list(stands), count, False, list(stands.values())))
+    )
     if earth == "meadow" and tags & {"tree", "forest"}:
-        season = rng.choice(("", *SEASONS), p=(0.5, 0.25, 0.25))
+        season = rng.choice(("", *SEASONS), p=(0.2, 0.4, 0.4))
         tags.update([str(season)] if season else [])
-    places = rng.permutation((13, 32, 51))[:count] + rng.uniform(-4, 4, count)
-    if count == 1 and abs(places[0] - 32) > 8:
-        tags.add("left" if places[0] < 32 else "right")
+    places = [x + even(rng, -4, 4) for x in rng.permutation((16, 48))]
+    if count == 1:
+        side = str(rng.choice(("", *SIDES)))
+        tags.update([side] if side else [])
+        places = [{"left": 14, "": 32, "right": 50}[side] + even(rng, -4, 4)]
     style = rng.choice(("", *STYLES), p=(0.64, 0.12, 0.12, 0.12))
     tags.update([str(style)] if style else [])
-    horizon = rng.uniform(34, 42)
+    horizon = even(rng, 36, 40)
     return Plan(frozenset(tags), str(time), str(earth), horizon, tuple(places))
 
 
@@ -492,3 +497,48 @@ def scene(rng: np.random.Generator) -> tuple[np.ndarray, frozenset[str]]:
         canvas = draw(plan, rng)
         if all(canvas.seen(tag) for tag in canvas.painted):
             return small(canvas), plan.tags
+
+
+# ---- many pictures ----------------------------------------------------------
+
+HELD_OUT = (
+    {"windmill", "night"},
+    {"boat", "rain"},
+    {"house", "desert"},
+    {"lighthouse", "sepia"},
+    {"snow", "birds"},
+    {"forest", "sunset", "autumn"},
+)
+"""What is never seen together in training."""
+
+
+def is_held_out(tags: frozenset[str]) -> bool:
+    """Return whether a picture with these tags is kept from training."""
+    return any(combination <= tags for combination in HELD_OUT)
+
+
+class Scenes(NamedTuple):
+    """Pictures (n, 3, 32, 32) in -1..1, and what they show (n, tags)."""
+
+    pictures: Tensor
+    shown: Tensor  # 1 where the picture has the tag, 0 where not
+
+
+def sample_scenes(
+    n: int,
+    *,
+    generator: torch.Generator,
+    keep: Callable[[frozenset[str]], bool] = lambda tags: True,
+) -> Scenes:
+    """Draw n pictures whose tags are to be kept, with what they show."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    rng = np.random.default_rng(seed)
+    pictures = torch.empty(n, 3, SIZE, SIZE)
+    shown = torch.zeros(n, len(TAGS))
+    for i in range(n):
+        picture, tags = scene(rng)
+        while not keep(tags):
+            picture, tags = scene(rng)
+        pictures[i] = torch.from_numpy(picture)
+        shown[i, [TAGS.index(tag) for tag in tags]] = 1
+    return Scenes(pictures, shown)

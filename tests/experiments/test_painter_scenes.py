@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from experiments.painter import scenes
 
@@ -64,3 +65,25 @@ def test_a_tag_changes_the_picture(tag):
     given = replace(without, tags=without.tags | {tag})
     one, other = (scenes.draw(each, rng(3)) for each in (without, given))
     assert not np.array_equal(one.picture, other.picture)
+
+
+def test_many_pictures_are_those_that_are_kept():
+    generator = torch.Generator().manual_seed(0)
+    some = scenes.sample_scenes(
+        40, generator=generator, keep=lambda tags: "sea" in tags
+    )
+    assert some.pictures.shape == (40, 3, 32, 32)
+    assert some.shown[:, scenes.TAGS.index("sea")].all()
+    more = scenes.sample_scenes(3, generator=generator)
+    assert not torch.equal(more.pictures, some.pictures[:3])
+
+
+def test_what_is_held_out_can_be_drawn():
+    assert scenes.is_held_out(frozenset({"night", "windmill", "moon"}))
+    assert not scenes.is_held_out(frozenset({"night", "house"}))
+    for combination in scenes.HELD_OUT:
+        scenes.sample_scenes(
+            1,
+            generator=torch.Generator().manual_seed(0),
+            keep=lambda tags, some=combination: some <= tags,
+        )
