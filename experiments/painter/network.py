@@ -34,8 +34,8 @@ class Painter(nn.Module):
         self.time = nn.Sequential(
             nn.Linear(2 * width, emb), nn.SiLU(), nn.Linear(emb, emb)
         )
-        self.tags = nn.Linear(2 * tags, emb, bias=False)
-        self.words = nn.Parameter(torch.randn(2 * tags, word))
+        self.sums = nn.Parameter(0.1 * torch.randn(2, tags, emb))
+        self.words = nn.Parameter(torch.randn(2, tags, word))
         self.first = nn.Conv2d(12, width, 3, padding=1)
         self.down = ResBlock(width, width, emb)
         self.downsample = nn.Conv2d(width, dim, 3, stride=2, padding=1)
@@ -54,20 +54,28 @@ class Painter(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, y: Tensor) -> Tensor:
         """Return v_hat (B, 3, 32, 32)."""
-        said = torch.cat([y.clamp(min=0), (-y).clamp(min=0)], 1)
-        emb = self.time(time_embedding(t, 2 * self.width)) + self.tags(said)
-        emb = F.silu(emb)
-        words = said[:, :, None] * self.words  # (B, 2 tags, word)
+        emb = self.time(time_embedding(t, 2 * self.width))
+        emb = F.silu(emb + self.embed(y, self.sums).sum(1))  # (B, emb)
+        words, said = self.embed(y, self.words), y != 0
         skip = self.down(self.first(F.pixel_unshuffle(x_t, 2)), emb)
         h = self.downsample(skip)  # (B, dim, 8, 8)
         x = h.flatten(2).transpose(1, 2) + self.places  # (B, 64, dim)
         change = self.modulation(emb).unflatten(1, (6, 1, -1)).unbind(1)
         for block in self.blocks:
-            x = block(x, words, change)
+            x = block(x, words, said, change)
         h = x.transpose(1, 2).reshape(h.shape)
         h = self.upsample(F.interpolate(h, scale_factor=2))
         h = self.up(torch.cat([h, skip], 1), emb)
         return F.pixel_shuffle(self.last(F.silu(self.norm(h))), 2)
+
+    @staticmethod
+    def embed(y: Tensor, table: Tensor) -> Tensor:
+        """Return a vector for each tag, wanted or unwanted: (B, tags, D).
+
+        table (2, tags, D) has those of wanted tags, and of unwanted ones.
+        """
+        wanted, unwanted = y.clamp(min=0), (-y).clamp(min=0)
+        return wanted[..., None] * table[0] + unwanted[..., None] * table[1]
 
 
 class TransformerBlock(nn.Module):
@@ -91,21 +99,34 @@ class TransformerBlock(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, words: Tensor, change: tuple[Tensor, ...]
+        self,
+        x: Tensor,
+        words: Tensor,
+        said: Tensor,
+        change: tuple[Tensor, ...],
     ) -> Tensor:
-        """Map x (B, places, dim), given words (B, W, word), to its shape."""
+        """Map x (B, places, dim) to its shape.
+
+        Told are words (B, tags, word), those that are said (B, tags).
+        """
         own = [a + b for a, b in zip(change, self.own, strict=True)]
         scale, shift, weight = own[:3]
         q, k, v = self.qkv(self.norm(x) * (1 + scale) + shift).chunk(3, 2)
         k_word, v_word = self.word(words).chunk(2, 2)
         k, v = torch.cat([k, k_word], 1), torch.cat([v, v_word], 1)
-        x = x + weight * self.out(attention(q, k, v))
+        there = F.pad(said, (x.shape[1], 0), value=True)
+        x = x + weight * self.out(attention(q, k, v, there))
         scale, shift, weight = own[3:]
         return x + weight * self.mlp(self.norm(x) * (1 + scale) + shift)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Return each query's means of the values, of HEADS parts apart."""
+def attention(q: Tensor, k: Tensor, v: Tensor, there: Tensor) -> Tensor:
+    """Return each query's means of the values, of HEADS parts apart.
+
+    Only of those that are there. Shapes: q (B, N, dim), k and v (B, M, dim),
+    there (B, M).
+    """
     q, k, v = (a.unflatten(2, (HEADS, -1)).transpose(1, 2) for a in (q, k, v))
-    found = F.scaled_dot_product_attention(q, k, v)
+    mask = there[:, None, None]
+    found = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return found.transpose(1, 2).flatten(2)

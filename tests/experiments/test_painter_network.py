@@ -1,5 +1,7 @@
 """The painter's network, and what it is told: wanted, unwanted, unsaid."""
 
+import math
+
 import pytest
 import torch
 
@@ -55,12 +57,15 @@ def test_what_is_said_matters_and_what_is_unsaid_does_not(painter):
 
 def test_attention_is_a_mean_of_values_head_by_head():
     q, k, v = torch.randn(3, 2, 5, 8 * HEADS, generator=seeded()).double()
+    there = torch.tensor([[True] * 5, [True, True, False, True, False]])
+    hidden = torch.where(there, 0, -math.inf)[:, None]
     wanted = torch.zeros_like(q)
     for h in range(HEADS):
         part = slice(8 * h, 8 * h + 8)
-        weights = (q[..., part] @ k[..., part].mT / 8**0.5).softmax(2)
+        scores = q[..., part] @ k[..., part].mT / 8**0.5
+        weights = (scores + hidden).softmax(2)
         wanted[..., part] = weights @ v[..., part]
-    assert torch.allclose(attention(q, k, v), wanted)
+    assert torch.allclose(attention(q, k, v, there), wanted)
 
 
 def test_captions_say_what_is_there_and_deny_only_what_is_not():
